@@ -1,0 +1,69 @@
+"""Files that are whole or not there: written beside, then moved into place."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from emovec.errors import StorageError
+
+
+@contextmanager
+def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """A file to write that replaces ``path`` only when the block ends well.
+
+    Raises:
+        StorageError: if the disk is full or the folder cannot be written; ``path`` is then as
+            it was, and no temporary file is left
+    """
+    encoding = None if "b" in mode else "utf-8"
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            mode, dir=path.parent, prefix=f".{path.name}.", delete=False, encoding=encoding
+        ) as file:
+            temporary = Path(file.name)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: could not be written ({error.strerror or error}); "
+            "the old file, if any, is untouched. Free some space or choose another folder."
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_atomically(path: Path) -> Iterator[Path]:
+    """A temporary folder that becomes ``path`` only when the block ends well.
+
+    Raises:
+        StorageError: if the folder cannot be written; an old ``path`` is then as it was
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    except OSError as error:
+        raise StorageError(f"{path}: could not be made ({error.strerror or error}).") from error
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: could not be written ({error.strerror or error}). "
+            "Free some space or choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
