@@ -130,14 +130,18 @@ def _beyond(x: NDArray, y: NDArray, edge: int, half: int) -> NDArray[np.bool_]:
 
 def _band(x: NDArray, y: NDArray, z: NDArray, bands: int) -> NDArray[np.int64]:
     """Polar band from +z down, closed towards +z."""
-    radius = np.hypot(np.hypot(x, y), z)
+    planar = np.hypot(x, y)
     band = np.zeros(x.shape, dtype=np.int64)
     for edge in range(1, bands):
-        if 2 * edge == bands:
-            band += z < 0
-        else:
-            band += z < radius * np.cos(np.pi * edge / bands)
+        band += z < planar * _cotangent(edge, bands)
     return band
+
+
+def _cotangent(edge: int, bands: int) -> float:
+    """Cotangent of the angle pi * edge / bands; exact where it is 1, 0 or -1."""
+    exact = {0.25: 1.0, 0.5: 0.0, 0.75: -1.0}
+    share = edge / bands
+    return exact[share] if share in exact else 1 / np.tan(np.pi * share)
 
 
 def _vectors(values: ArrayLike, name: str) -> NDArray[np.float64]:

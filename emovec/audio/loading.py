@@ -1,0 +1,81 @@
+"""Audio files of any rate, channels and format that soundfile reads, as mono waves."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from emovec.errors import AudioError
+
+POINTER = b"version https://git-lfs"
+
+
+def load(
+    path: Path,
+    start: float | None = None,
+    stop: float | None = None,
+    *,
+    sample_rate: int = 16000,
+    max_seconds: float | None = None,
+) -> np.ndarray:
+    """A stretch of an audio file; nothing beyond it is read.
+
+    Args:
+        path: of the file
+        start: seconds from the file's beginning; None: 0
+        stop: seconds from the file's beginning; None: its end
+        sample_rate: wanted rate in Hz
+        max_seconds: most seconds to read from ``start``; None: all
+
+    Returns:
+        (T,) float32 in [-1, 1], the mean of the channels
+
+    Raises:
+        AudioError: if the file is missing, a text pointer, unreadable, without samples in the
+            stretch, or holds NaN
+    """
+    wave, rate = _read(path, start, stop, max_seconds)
+    if wave.size == 0:
+        raise AudioError(f"{path}: no samples from {start} to {stop} s; expected some speech.")
+    wave = wave.mean(axis=1)  # (T,)
+    if not np.isfinite(wave).all():
+        raise AudioError(f"{path}: holds NaN or infinite samples; expected [-1, 1]. Convert it.")
+    return wave if rate == sample_rate else _resample(wave, rate, sample_rate)
+
+
+def _read(
+    path: Path, start: float | None, stop: float | None, max_seconds: float | None
+) -> tuple[np.ndarray, int]:
+    """(T, channels) float32 and the file's rate."""
+    if not path.is_file():
+        raise AudioError(f"{path}: not found; expected an audio file. Is the data folder right?")
+    try:
+        with soundfile.SoundFile(path) as file:
+            first = round((start or 0.0) * file.samplerate)
+            last = file.frames if stop is None else round(stop * file.samplerate)
+            if max_seconds is not None:
+                last = min(last, first + round(max_seconds * file.samplerate))
+            if not 0 <= first <= file.frames:
+                raise AudioError(
+                    f"{path}: start is {start} s; expected within its "
+                    f"{file.frames / file.samplerate:.3f} s."
+                )
+            file.seek(first)
+            wave = file.read(max(0, last - first), dtype="float32", always_2d=True)
+            return wave, file.samplerate
+    except soundfile.SoundFileError as error:
+        with path.open("rb") as file:
+            if file.read(len(POINTER)) == POINTER:
+                raise AudioError(
+                    f"{path}: is a text pointer of Git LFS; expected audio. Run `git lfs pull`."
+                ) from error
+        raise AudioError(
+            f"{path}: cannot be read ({error}); expected audio that soundfile reads. Convert it."
+        ) from error
+
+
+def _resample(wave: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    import torch
+    from torchaudio.functional import resample
+
+    return resample(torch.from_numpy(wave), rate, wanted).numpy()

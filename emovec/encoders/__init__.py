@@ -1,0 +1,1 @@
+"""Encoders: waves in, frames or one embedding a clip out; pooling layers; model folders."""

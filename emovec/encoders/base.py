@@ -1,0 +1,136 @@
+"""What every encoder promises, and means over the valid part of padded batches.
+
+Shapes: B batch, T samples, F frames, D features, E embedding.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from emovec.errors import AudioError
+
+
+def valid_mask(lengths: Tensor, size: int) -> Tensor:
+    """Which places of a padded batch are valid.
+
+    Args:
+        lengths: (B,) int64 number of valid places
+        size: padded size F
+
+    Returns:
+        (B, F) bool, true for the first ``lengths[b]`` places of row b
+
+    >>> valid_mask(torch.tensor([1, 3]), 3).int().tolist()
+    [[1, 0, 0], [1, 1, 1]]
+    """
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def zero_padding(values: Tensor, lengths: Tensor) -> Tensor:
+    """Padded values with everything behind the valid places set to zero, whatever it was.
+
+    Args:
+        values: (B, F) or (B, F, D)
+        lengths: (B,) int64 number of valid places along F
+
+    Returns:
+        the same shape
+    """
+    valid = valid_mask(lengths, values.shape[1])  # (B, F)
+    if values.ndim == 3:
+        valid = valid[..., None]
+    return values.masked_fill(~valid, 0.0)
+
+
+def valid_mean(frames: Tensor, lengths: Tensor) -> Tensor:
+    """Mean over the valid frames of each row.
+
+    Args:
+        frames: (B, F, D)
+        lengths: (B,) int64 number of valid frames, at least 1
+
+    Returns:
+        (B, D)
+
+    >>> valid_mean(torch.tensor([[[2.0], [4.0], [9.0]]]), torch.tensor([2])).tolist()
+    [[3.0]]
+    """
+    return zero_padding(frames, lengths).sum(dim=1) / lengths[:, None]
+
+
+class Encoder(nn.Module):
+    """A module from waves to one embedding a clip.
+
+    Batch size, order and padding never change an embedding where ``padding_safe`` is true.
+
+    Attributes:
+        embedding_size: E, the width of what a call returns
+        frame_size: D, the width of what ``frames`` returns
+        sample_rate: Hz of the waves that it expects
+        padding_safe: whether clips of different lengths may share a batch
+        shortest: the least number of samples that give one frame
+    """
+
+    embedding_size: int
+    frame_size: int
+    sample_rate: int
+    padding_safe: bool
+    shortest: int
+
+    def frames(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features over time.
+
+        Args:
+            waves: (B, T) float32 at ``sample_rate``
+            lengths: (B,) int64 valid samples, in [1, T]
+
+        Returns:
+            (B, F, D) frames, and (B,) int64 number of valid ones; the others are zero
+
+        Raises:
+            AudioError: if a clip is too short for one frame
+            ValueError: if shapes, types or lengths are not as above
+        """
+        raise NotImplementedError
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Embeddings: the mean over valid frames; takes and raises what :meth:`frames` does.
+
+        Returns:
+            (B, E)
+        """
+        return valid_mean(*self.frames(waves, lengths))
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments that build the same architecture again, without its weights."""
+        raise NotImplementedError
+
+    def check(self, waves: Tensor, lengths: Tensor) -> None:
+        """Stop on a batch that :meth:`frames` does not accept; raises what it says."""
+        where = type(self).__name__
+        if waves.ndim != 2 or lengths.shape != waves.shape[:1] or len(waves) == 0:
+            raise ValueError(
+                f"{where}: waves is {tuple(waves.shape)} and lengths {tuple(lengths.shape)}; "
+                "expected (B, T) and (B,) with B > 0."
+            )
+        if waves.dtype != torch.float32 or lengths.dtype != torch.int64:
+            raise ValueError(
+                f"{where}: waves is {waves.dtype} and lengths {lengths.dtype}; "
+                "expected torch.float32 and torch.int64."
+            )
+        self._check_lengths(where, lengths.tolist(), waves.shape[1])
+
+    def _check_lengths(self, where: str, lengths: list[int], size: int) -> None:
+        for position, length in enumerate(lengths):
+            if not 1 <= length <= size:
+                raise ValueError(
+                    f"{where}: length {length} at position {position} of the batch; "
+                    f"expected 1 to {size} samples."
+                )
+            if length < self.shortest:
+                raise AudioError(
+                    f"{where}: {length} samples at position {position} of the batch; expected "
+                    f"at least {self.shortest} ({1000 * self.shortest / self.sample_rate:.0f} ms). "
+                    "Leave the clip out, or pad it with silence."
+                )

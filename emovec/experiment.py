@@ -1,0 +1,177 @@
+"""Command line -> HyperPyYAML -> checked hyper-parameters, seed and run folder.
+
+The only place that knows HyperPyYAML. A recipe lists its keys as the fields of a dataclass; a file
+with a missing or unknown key is refused before anything of it is built.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from io import StringIO
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import ruamel.yaml
+from hyperpyyaml import load_hyperpyyaml, resolve_references
+from ruamel.yaml.comments import TaggedScalar
+from speechbrain.utils.distributed import ddp_init_group
+from speechbrain.utils.run_opts import RunOptions
+from speechbrain.utils.seed import seed_everything
+
+from emovec.errors import EmovecError, HparamError
+
+Hparams = TypeVar("Hparams")
+
+_RUN_OPTIONS = {field.name for field in fields(RunOptions)}
+
+
+@dataclass(frozen=True)
+class Experiment(Generic[Hparams]):
+    """What a command line asks for.
+
+    Attributes:
+        hparams: the recipe's own dataclass
+        plain: the same keys as plain text and numbers, with tags unbuilt, for the result
+        run_options: SpeechBrain's: device, precision, distributed backend and the like
+        folder: where the run writes
+    """
+
+    hparams: Hparams
+    plain: dict[str, Any]
+    run_options: RunOptions
+    folder: Path
+
+
+def start(keys: type[Hparams], argv: Sequence[str]) -> Experiment[Hparams]:
+    """Read an hparams file and its ``--key=value`` overrides, and seed everything.
+
+    A file may begin with ``extends: other.yaml``, relative to itself: the rest are then overrides
+    to that file. SpeechBrain's run options (``--device``, ``--precision``, ...) are set apart.
+
+    Args:
+        keys: a dataclass with a field for each key; ``seed`` and ``run_folder`` among them
+        argv: command line without the script's name
+
+    Raises:
+        HparamError: for a missing file, a missing or unknown key, or a value that cannot be read
+    """
+    file, overrides, run_arguments = _split(argv)
+    text, overrides = _extended(file, overrides)
+    _check_keys(keys, _plain(text), overrides, file)
+    resolved = _resolve(file, text, overrides)
+    plain = _plain(resolved)
+    _, run_options, _ = RunOptions.from_command_line_args([str(file), *run_arguments])
+    run_options = _with_usual_backend(run_options)
+    ddp_init_group(run_options)
+    seed_everything(plain["seed"])
+    try:
+        hparams = keys(**load_hyperpyyaml(StringIO(resolved)))
+    except EmovecError:
+        raise
+    except Exception as error:  # whatever the constructors of a file's objects may raise
+        raise HparamError(f"{file}: {error}. Check the values and the tags.") from error
+    folder = Path(plain["run_folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    return Experiment(hparams, plain, run_options, folder)
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+    """Run a recipe's main on the command line; what a user can mend is said without a traceback."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("emovec").setLevel(logging.INFO)
+    try:
+        main(sys.argv[1:])
+    except EmovecError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+def _split(argv: Sequence[str]) -> tuple[Path, dict[str, Any], list[str]]:
+    """Hparams file, overrides, and SpeechBrain's own arguments."""
+    if not argv or argv[0].startswith("--"):
+        raise HparamError("command line: no hparams file; expected FILE.yaml [--key=value ...].")
+    overrides, run_arguments = {}, []
+    for argument in argv[1:]:
+        key, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or not key:
+            raise HparamError(f"command line: found '{argument}'; expected --key=value.")
+        if key in _RUN_OPTIONS:
+            run_arguments.append(argument)
+        else:
+            overrides[key] = _untagged(_read_yaml(value)) if equals else True
+    return Path(argv[0]), overrides, run_arguments
+
+
+def _extended(file: Path, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Text of the file at the root of a chain of ``extends``, and all overrides to it."""
+    if not file.is_file():
+        raise HparamError(f"{file}: not found; expected an hparams file such as those in hparams/.")
+    text = file.read_text(encoding="utf-8")
+    if not text.lstrip().startswith("extends:"):
+        return text, overrides
+    own = _plain(text)
+    return _extended(file.parent / own.pop("extends"), {**own, **overrides})
+
+
+def _resolve(file: Path, text: str, overrides: dict[str, Any]) -> str:
+    try:
+        return resolve_references(StringIO(text), overrides).getvalue()
+    except Exception as error:
+        raise HparamError(f"{file}: {error}. Check its references.") from error
+
+
+def _plain(text: str) -> dict[str, Any]:
+    """Keys and values of a file with every tag taken as the mapping, list or text below it."""
+    plain = _untagged(_read_yaml(text))
+    if not isinstance(plain, dict):
+        raise HparamError("hparams: expected keys and values.")
+    return plain
+
+
+def _read_yaml(text: str) -> Any:
+    """YAML 1.2, in which 1e-5 is a number; builds no objects."""
+    try:
+        return ruamel.yaml.YAML().load(text)
+    except ruamel.yaml.YAMLError as error:
+        raise HparamError(f"'{text[:60]}': no YAML: {error}.") from error
+
+
+def _untagged(node: Any) -> Any:
+    if isinstance(node, dict):
+        tag = getattr(node, "tag", None)
+        named = {"class": tag.value.removeprefix("!")} if tag is not None and tag.value else {}
+        return named | {str(key): _untagged(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_untagged(value) for value in node]
+    if isinstance(node, TaggedScalar):
+        return f"{node.tag.value.removeprefix('!')} {node.value}".strip()
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def _check_keys(keys: type, found: dict[str, Any], overrides: dict[str, Any], file: Path) -> None:
+    wanted = {field.name for field in fields(keys)}
+    missing, unknown = sorted(wanted - set(found)), sorted(set(found) - wanted)
+    if missing or unknown:
+        raise HparamError(
+            f"{file}: missing {missing}, unknown {unknown}; "
+            f"{Path(sys.modules[keys.__module__].__file__ or '').stem}.{keys.__name__} "
+            "lists the keys of this recipe."
+        )
+    unknown = sorted(set(overrides) - wanted)
+    if unknown:
+        raise HparamError(f"command line: unknown {unknown}; expected among {sorted(wanted)}.")
+
+
+def _with_usual_backend(run_options: RunOptions) -> RunOptions:
+    """Without a GPU, processes talk by gloo and compute on the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        local = os.environ.get("LOCAL_RANK")
+        return replace(run_options, device=f"cuda:{local}") if local else run_options
+    chosen = run_options.overridden_args | {"distributed_backend"}
+    return replace(run_options, distributed_backend="gloo", overridden_args=chosen)

@@ -1,0 +1,1 @@
+"""Metrics: pure functions of arrays, and intervals for whatever they measure."""

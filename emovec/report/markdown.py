@@ -1,0 +1,231 @@
+"""Markdown made from results: RESULTS.md and the tables of papers."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emovec.report.cells import commit_cell, count_cell, measured, table, value_cell
+from emovec.tables.files import write_atomically
+from emovec.tables.results import Result, ResultError, read_result
+
+MAIN_METRICS = (
+    "ccc/valence",
+    "ccc/arousal",
+    "ccc/dominance",
+    "ccc/mean",
+    "region/accuracy",
+    "region/macro_f1",
+)
+
+HEAD = """# Results
+
+Generated from `results/**/result.json` by `emovec.report.markdown`; do not edit.
+
+Brackets are 95 % intervals from resampling the test speakers; with few speakers they are too
+narrow (`emovec.metrics.intervals`). Several seeds: mean over seeds, [interval, its ends averaged
+over seeds], (lowest to highest seed); each seed stands below.
+Baselines are measured on the same clips in the same run.
+"""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of a paper's table.
+
+    Attributes:
+        name: as in the recipe
+        note: what it differs by
+        published: values by metric name, in the unit of the metric: shares, no percentages
+    """
+
+    name: str
+    note: str
+    published: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A result and where it was found: <recipe>/<name>/<seed>/result.json."""
+
+    recipe: str
+    name: str
+    result: Result
+
+
+def write_results_markdown(results_folder: Path, output: Path) -> None:
+    """Write RESULTS.md: a section for each recipe, corpus and protocol.
+
+    Args:
+        results_folder: holds ``<recipe>/<name>/<seed>/result.json``
+        output: file to write
+
+    Raises:
+        ResultError: if a result cannot be read, or lies elsewhere
+        StorageError: if the file cannot be written
+    """
+    sections: dict[tuple[str, str, str], list[_Run]] = defaultdict(list)
+    for path in sorted(results_folder.glob("**/result.json")):
+        run = _read(path, results_folder)
+        facts = run.result.run
+        sections[run.recipe, facts.corpus, facts.protocol].append(run)
+    parts = [HEAD, *(_section(*key, runs) for key, runs in sorted(sections.items()))]
+    if not sections:
+        parts.append("No results yet.\n")
+    with write_atomically(output) as file:
+        file.write("\n".join(parts))
+
+
+def variant_table(
+    variants: Sequence[Variant], results: Mapping[str, Sequence[Result]], published_corpus: str
+) -> str:
+    """Every variant of a paper's table, the published numbers beside.
+
+    Args:
+        variants: rows, in the paper's order
+        results: the seeds of each variant by its name; a missing one is shown as not run
+        published_corpus: what the published numbers were measured on
+    """
+    published = {metric for variant in variants for metric in variant.published}
+    columns = [
+        metric for metric in MAIN_METRICS if metric.startswith("ccc/") or metric in published
+    ]
+    found = [result for variant in variants for result in results.get(variant.name, ())]
+    header = ["variant", "differs by", "seeds"]
+    header += [cell for metric in columns for cell in (metric, "published")]
+    rows = []
+    for variant in variants:
+        seeds = results.get(variant.name, ())
+        row = [variant.name, variant.note, str(len(seeds)) if seeds else "not run"]
+        for metric in columns:
+            row += [value_cell(measured(seeds, metric)), _number(variant.published.get(metric))]
+        rows.append(row)
+    lines = [*_corpus_warning(found, published_corpus), *_stamps(found)]
+    lines.append(
+        "Ours: mean over seeds, [95 % interval over test speakers, its ends averaged over seeds], "
+        "(lowest to highest seed)."
+    )
+    return "\n".join([*lines, "", table(header, rows)])
+
+
+def _read(path: Path, results_folder: Path) -> _Run:
+    *recipe, name, _seed, _file = ["", "", *path.relative_to(results_folder).parts]
+    if not any(recipe):
+        raise ResultError(
+            f"{path}: lies in no <recipe>/<name>/<seed>/ of {results_folder}. Move it to one."
+        )
+    return _Run("/".join(filter(None, recipe)), name, read_result(path))
+
+
+def _section(recipe: str, corpus: str, protocol: str, runs: Sequence[_Run]) -> str:
+    results = [run.result for run in runs]
+    names = {metric.metric for result in results for metric in result.metrics}
+    plain = {name for name in names if not name.startswith(("baseline_", "variant_"))}
+    columns = [name for name in MAIN_METRICS if name in plain] or sorted(plain)
+    lines = [f"## {recipe} on {corpus}, {protocol}", "", *_stamps(results), *_notes(results)]
+    header = ["run", "seeds", *columns, "clips", "speakers", "commit"]
+    lines.append(table(header, [*_run_rows(runs, columns), *_baseline_rows(runs, columns)]))
+    if len(runs) > len({run.name for run in runs}):
+        lines += ["Each seed:", "", table(["run", "seed", *header[2:]], _seed_rows(runs, columns))]
+    return "\n".join(lines)
+
+
+def _run_rows(runs: Sequence[_Run], columns: Sequence[str]) -> list[list[str]]:
+    return [
+        [f"**{name}**", str(len(seeds)), *_cells(seeds, columns), commit_cell(seeds)]
+        for name, seeds in _by_name(runs).items()
+    ]
+
+
+def _baseline_rows(runs: Sequence[_Run], columns: Sequence[str]) -> list[list[str]]:
+    """A row for each baseline, those that are the same for several runs only once."""
+    names: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    by_name = _by_name(runs)
+    for run, seeds in by_name.items():
+        metrics = [metric.metric for result in seeds for metric in result.metrics]
+        baselines = dict.fromkeys(
+            name.split("/")[0] for name in metrics if name.startswith("baseline_")
+        )
+        for baseline in baselines:
+            cells = _cells(seeds, [f"{baseline}/{column}" for column in columns])
+            names[(baseline.removeprefix("baseline_"), str(len(seeds)), *cells)].append(run)
+    rows = []
+    for (baseline, *cells), of in names.items():
+        whose = "" if len(of) == len(by_name) else f" of {', '.join(of)}"
+        rows.append([f"baseline: {baseline}{whose}", *cells, ""])
+    return rows
+
+
+def _seed_rows(runs: Sequence[_Run], columns: Sequence[str]) -> list[list[str]]:
+    return [
+        [
+            run.name,
+            str(run.result.run.seed),
+            *_cells([run.result], columns),
+            commit_cell([run.result]),
+        ]
+        for run in sorted(runs, key=lambda run: (run.name, run.result.run.seed))
+    ]
+
+
+def _cells(seeds: Sequence[Result], columns: Iterable[str]) -> list[str]:
+    """Values of the columns, clips and speakers."""
+    metrics = [measured(seeds, column) for column in columns]
+    flat = [metric for column in metrics for metric in column]
+    return [
+        *(value_cell(column) for column in metrics),
+        count_cell(metric.n for metric in flat),
+        count_cell(metric.speakers for metric in flat),
+    ]
+
+
+def _by_name(runs: Iterable[_Run]) -> dict[str, list[Result]]:
+    names: dict[str, list[Result]] = defaultdict(list)
+    for run in runs:
+        names[run.name].append(run.result)
+    return names
+
+
+def stamps(result: Result) -> list[str]:
+    """What a reader must know before believing a result."""
+    found = []
+    if result.run.corpus == "demo":
+        found.append("Synthetic demonstration: never evidence.")
+    if result.run.affect_source == "prototype":
+        found.append("Labels are affect prototypes, not ratings.")
+    if result.run.shares_speakers:
+        found.append("The protocol shares speakers between its splits.")
+    return found
+
+
+def _stamps(results: Iterable[Result]) -> list[str]:
+    """Stamps of any of the results, once each."""
+    found = dict.fromkeys(stamp for result in results for stamp in stamps(result))
+    return ["\n>\n".join(f"> **{stamp}**" for stamp in found), ""] if found else []
+
+
+def _notes(results: Sequence[Result]) -> list[str]:
+    """Splits, warnings and skips, each text once."""
+    hashes = sorted({result.run.split_hash for result in results})
+    drawn = "the same for all" if len(hashes) == 1 else f"{len(hashes)} different ones"
+    texts = [f"Splits: {drawn}, hash {', '.join(hashes)}."]
+    texts += dict.fromkeys(text for result in results for text in result.warnings)
+    counts = sorted({len(result.skipped) for result in results if result.skipped})
+    if counts:
+        texts.append(f"Clips skipped: {' or '.join(map(str, counts))}; result.json lists them.")
+    return [*(f"- {text}" for text in texts), ""]
+
+
+def _corpus_warning(results: Iterable[Result], published: str) -> list[str]:
+    others = sorted({result.run.corpus for result in results} - {published})
+    if not others:
+        return []
+    return [
+        f"> **Measured on {', '.join(others)}, not on {published} as the published numbers: "
+        "compare the order of the rows, not the columns.**",
+        "",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

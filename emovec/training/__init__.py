@@ -1,0 +1,1 @@
+"""Losses, tasks and the adapter that trains them with SpeechBrain."""

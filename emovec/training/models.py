@@ -1,0 +1,105 @@
+"""Models of whole utterances: an encoder, a pooling, and a head for each thing predicted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from emovec.encoders.base import Encoder, valid_mask
+
+
+class Head(nn.Sequential):
+    """Dropout, linear, layer norm, ReLU, dropout, linear (code of Cho et al., 2025).
+
+    Shapes: (B, E) -> (B, K).
+    """
+
+    def __init__(self, inputs: int, width: int, outputs: int, dropout: float) -> None:
+        super().__init__(
+            nn.Dropout(dropout),
+            nn.Linear(inputs, width),
+            nn.LayerNorm(width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, outputs),
+        )
+
+
+class AffectModel(nn.Module):
+    """Affect axes, regions of the sphere or emotion classes of utterances.
+
+    Args:
+        encoder: waves to frames
+        pooling: frames to one embedding an utterance
+        heads: names of the outputs of each head, for example
+            ``{"affect": ["valence", "arousal", "dominance"], "region": ["0", "1", ...]}``
+        head_width: hidden width of the heads
+        head_dropout: share of values dropped before each linear layer of a head
+        wave_mean: mean of all training samples, taken off every wave
+        wave_deviation: standard deviation of all training samples, every wave is divided by it
+        affect_scale: lowest and highest value of the corpus' own affect scale
+        regions: 8, 18 or 32 regions of the sphere
+        axes: affect axes that are x, y and z of the sphere
+        max_seconds: clips are cut to this length before they come in
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        pooling: nn.Module,
+        heads: Mapping[str, Sequence[str]],
+        head_width: int,
+        head_dropout: float,
+        wave_mean: float,
+        wave_deviation: float,
+        affect_scale: Sequence[float],
+        regions: int,
+        axes: Sequence[str],
+        max_seconds: float,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+        self.heads = nn.ModuleDict(
+            {
+                name: Head(pooling.output_size, head_width, len(outputs), head_dropout)
+                for name, outputs in heads.items()
+            }
+        )
+        self._settings = {
+            "heads": {name: list(outputs) for name, outputs in heads.items()},
+            "head_width": head_width,
+            "head_dropout": head_dropout,
+            "wave_mean": wave_mean,
+            "wave_deviation": wave_deviation,
+            "affect_scale": list(affect_scale),
+            "regions": regions,
+            "axes": list(axes),
+            "max_seconds": max_seconds,
+        }
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments that build this model again, for its config.json."""
+        return {"encoder": self.encoder, "pooling": self.pooling, **self._settings}
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """Outputs of every head.
+
+        Args:
+            waves: (B, T) float32 in [-1, 1], at the encoder's sample rate
+            lengths: (B,) int64 valid samples
+
+        Returns:
+            by head name (B, K): affect on [0, 1] between the ends of the corpus' scale (not
+            clipped), logits of classes
+        """
+        embeddings = self.embed(waves, lengths)  # (B, E)
+        return {name: head(embeddings) for name, head in self.heads.items()}
+
+    def embed(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Pooled embeddings (B, E) of waves (B, T) with lengths (B,)."""
+        mean, deviation = self._settings["wave_mean"], self._settings["wave_deviation"]
+        valid = valid_mask(lengths, waves.shape[1])  # (B, T)
+        waves = torch.where(valid, (waves - mean) / deviation, 0.0)
+        return self.pooling(*self.encoder.frames(waves, lengths))
