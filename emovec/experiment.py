@@ -64,6 +64,8 @@ def start(keys: type[Hparams], argv: Sequence[str]) -> Experiment[Hparams]:
     plain = _plain(resolved)
     _, run_options, _ = RunOptions.from_command_line_args([str(file), *run_arguments])
     run_options = _with_usual_backend(run_options)
+    if not sys.stderr.isatty():
+        run_options = replace(run_options, noprogressbar=True)
     ddp_init_group(run_options)
     seed_everything(plain["seed"])
     try:
@@ -81,6 +83,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     """Run a recipe's main on the command line; what a user can mend is said without a traceback."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("emovec").setLevel(logging.INFO)
+    logging.getLogger("speechbrain").setLevel(logging.WARNING)
     try:
         main(sys.argv[1:])
     except EmovecError as error:

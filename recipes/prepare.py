@@ -9,11 +9,13 @@ Writes  <output_folder>/manifest.csv, corpus.json, splits/<protocol>.csv
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from emovec import corpora
-from emovec.corpora.folder import parse_mapping
-from emovec.errors import CorpusError, EmovecError
+from emovec.corpora.folder import OPTIONS, parse_mapping
+from emovec.errors import EmovecError
 from emovec.tables.manifest import Utterance
 from emovec.tables.splits import SPLITS, Assignment, check_splits, write_splits
 
@@ -65,16 +67,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def options(arguments: argparse.Namespace) -> dict:
+def options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Options of the corpus that are given."""
-    folder = ("labels", "columns", "emotions", "affect_scale")
-    names = folder if arguments.corpus == "folder" else ("release",)
-    given = {name: getattr(arguments, name) for name in (*folder, "release")}
-    given = {name: value for name, value in given.items() if value is not None}
-    wrong = [f"--{name}" for name in given if name not in names]
-    if wrong:
-        raise CorpusError(f"{arguments.corpus}: does not take {wrong}. Leave them out.")
-    return given
+    given = {name: getattr(arguments, name) for name in (*OPTIONS, "release")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def scale(text: str) -> tuple[float, float]:
@@ -89,13 +85,13 @@ def counts(utterances: list[Utterance], assignments: list[Assignment], protocol:
     placed = [u for u in utterances if u.id in split_of]
     folds = len({row.fold for row in assignments})
     number = Counter((u.emotion, split_of[u.id]) for u in placed)
-    lines = [(f"{protocol}, fold 1 of {folds}", SPLITS)]
+    lines: list[tuple[str, Sequence[object]]] = [(f"{protocol}, fold 1 of {folds}", SPLITS)]
     for emotion in sorted({u.emotion for u in placed}):
         lines.append((emotion or "(not known)", [number[emotion, split] for split in SPLITS]))
     of = {split: [u for u in placed if split_of[u.id] == split] for split in SPLITS}
     lines.append(("all clips", [len(of[split]) for split in SPLITS]))
     lines.append(("speakers", [len({u.speaker for u in of[split]}) for split in SPLITS]))
-    return "\n".join(f"  {name:30}" + "".join(f"{cell:>8}" for cell in row) for name, row in lines)
+    return "\n".join(f"  {name:36}" + "".join(f"{cell:>8}" for cell in row) for name, row in lines)
 
 
 if __name__ == "__main__":

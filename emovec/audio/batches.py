@@ -75,6 +75,10 @@ class UtteranceBatches(Dataset):
         targets: by name (N, ...) what is to be predicted
         sample_rate: in Hz
         max_seconds: clips are cut to this length
+        shortest: samples that the encoder needs
+
+    Raises:
+        TrainingError: if there are shorter clips
     """
 
     def __init__(
@@ -84,7 +88,14 @@ class UtteranceBatches(Dataset):
         targets: Mapping[str, Tensor],
         sample_rate: int,
         max_seconds: float,
+        shortest: int = 1,
     ) -> None:
+        short = [u.id for u in utterances if round(u.duration * sample_rate) < shortest]
+        if short:
+            raise TrainingError(
+                f"{len(short)} clips are shorter than the encoder's {shortest} samples at "
+                f"{sample_rate} Hz: {short[:10]}; expected longer ones. Leave them out."
+            )
         self.utterances = utterances
         self.root = root
         self.targets = targets
@@ -203,7 +214,7 @@ def _is_short(group: list[list[int]]) -> bool:
 
 
 def make_loader(
-    dataset: UtteranceBatches, batches: EffectiveBatches, workers: int, pin_memory: bool = False
+    dataset: UtteranceBatches, batches: EffectiveBatches, workers: int
 ) -> SaveableDataLoader:
     """A loader of effective batches, lists of :class:`Batch`; its place goes into checkpoints.
 
@@ -211,7 +222,6 @@ def make_loader(
         dataset: what to read
         batches: which rows, in which order
         workers: processes that read ahead; 0 reads in this one
-        pin_memory: for faster copies to a GPU
     """
     return SaveableDataLoader(
         dataset,
@@ -219,7 +229,7 @@ def make_loader(
         collate_fn=list,
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=pin_memory,
+        pin_memory=torch.cuda.is_available(),
     )
 
 

@@ -19,7 +19,8 @@ from emovec.corpora.base import Corpus, Labels, Protocol
 from emovec.corpora.preparing import Prepared, prepare
 from emovec.errors import CorpusError, SplitError
 from emovec.tables.manifest import Utterance
-from emovec.tables.splits import Assignment, by_speaker, folds_by_speaker, leave_one_session_out
+from emovec.tables.protocols import by_speaker, folds_by_speaker, leave_one_session_out
+from emovec.tables.splits import Assignment
 
 __all__ = [
     "Corpus",
@@ -65,10 +66,14 @@ def get(name: str, **options: Any) -> Corpus:
         options: ``release``, or for ``folder`` the arguments of ``folder.corpus``
 
     Raises:
-        CorpusError: if there is no such corpus
+        CorpusError: if there is no such corpus, or it does not take an option
     """
     if name not in _CORPORA:
         raise CorpusError(f"corpus is '{name}'; expected one of {', '.join(names())}.")
+    taken = folder.OPTIONS if name == "folder" else ("release",)
+    wrong = sorted(set(options) - set(taken))
+    if wrong:
+        raise CorpusError(f"{name}: options are {wrong}; expected of {list(taken)}.")
     return _CORPORA[name](**options)
 
 

@@ -44,7 +44,7 @@ class Labels:
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        nothing = ("", None, {}, (None, None, None))
+        nothing: tuple[Any, ...] = ("", None, {}, (None, None, None))
         known = [(f.name, getattr(self, f.name)) for f in fields(self)]
         told = (f"{name}={value!r}" for name, value in known if value not in nothing)
         return f"Labels({', '.join(told)})"

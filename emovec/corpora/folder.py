@@ -10,7 +10,7 @@ is mapped as well. Written into the folder itself, the manifest makes it readabl
 Affect is derived from emotion and intensity unless a column of it is mapped.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePath
 
@@ -20,12 +20,14 @@ from emovec.errors import CorpusError
 from emovec.labels import AFFECT_AXES
 from emovec.tables.manifest import COLUMNS
 
+OPTIONS = ("labels", "columns", "emotions", "affect_scale")
+
 
 def corpus(
-    labels: Path | None = None,
+    labels: Path | str | None = None,
     columns: Mapping[str, str] | None = None,
     emotions: Mapping[str, str] | None = None,
-    affect_scale: tuple[float, float] | None = None,
+    affect_scale: Sequence[float] | None = None,
 ) -> Corpus:
     """A corpus of any form.
 
@@ -51,16 +53,17 @@ def corpus(
             f"folder: affect_scale is {affect_scale}; expected lowest and highest value if, and "
             "only if, columns of affect are mapped. Pass --affect_scale=LOW,HIGH."
         )
+    table = Path(labels).resolve()
     return Corpus(
         name="folder",
         audio="**/*",
         utterances=None,
         speakers=None,
         label=partial(_label, emotions=emotions),
-        rows=partial(_rows, labels=labels.resolve(), columns=columns),
-        tables=(str(labels.resolve()),),
+        rows=partial(_rows, labels=table, columns=columns),
+        tables=(str(table),),
         prototypes=not rated,
-        affect_scale=affect_scale,
+        affect_scale=(affect_scale[0], affect_scale[1]) if affect_scale else None,
         affect_source="rated" if rated else None,
         options=f"{columns} {emotions}",
     )

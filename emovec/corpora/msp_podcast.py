@@ -22,7 +22,8 @@ import numpy as np
 
 from emovec.corpora.base import Corpus, Labels, Protocol, pick, read_rows
 from emovec.tables.manifest import Utterance
-from emovec.tables.splits import Assignment, from_column
+from emovec.tables.protocols import from_column
+from emovec.tables.splits import Assignment
 
 EMOTIONS = {
     "A": "anger",

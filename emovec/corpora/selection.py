@@ -43,7 +43,7 @@ class Selection:
 def select(
     corpus: str,
     options: Mapping[str, Any],
-    data_folder: Path | None,
+    data_folder: str | None,
     prepared_folder: Path,
     *,
     protocol: str,
@@ -74,7 +74,8 @@ def select(
     kind = corpora.get(corpus, **options)
     name = next(iter(corpora.protocols(kind))) if protocol == "default" else protocol
     shares_speakers = corpora.protocol(kind, name).shares_speakers
-    prepared = corpora.prepare(kind, data_folder, prepared_folder, allow_partial=allow_partial)
+    folder = Path(data_folder) if data_folder else None
+    prepared = corpora.prepare(kind, folder, prepared_folder, allow_partial=allow_partial)
     dropped = _unwanted(prepared.utterances, drop_emotions, with_affect)
     utterances = [u for u in prepared.utterances if u.id not in dropped]
     assignments = corpora.assign(kind, name, utterances, seed)

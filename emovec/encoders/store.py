@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from emovec.errors import ModelError, StorageError
+from emovec.errors import HparamError, ModelError, StorageError
 from emovec.tables.files import folder_atomically
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "card.md"
@@ -33,6 +33,17 @@ REGISTRY = {
     "mean_pooling": "emovec.encoders.pooling:MeanPooling",
     "affect_model": "emovec.training.models:AffectModel",
 }
+
+
+def create(name: str, **arguments: Any) -> nn.Module:
+    """A module by its name in the registry.
+
+    Raises:
+        HparamError: if there is no such name
+    """
+    if name not in REGISTRY:
+        raise HparamError(f"'{name}' is no module; expected one of {sorted(REGISTRY)}.")
+    return _class(name)(**arguments)
 
 
 def save_model(folder: Path, model: nn.Module, card: str) -> None:
@@ -176,18 +187,22 @@ def _build(config: Any, path: Path) -> nn.Module:
             f"{path}: class {config['class']!r} is unknown; expected one of {sorted(REGISTRY)}. "
             "Was the model made by a newer release?"
         )
-    module, name = REGISTRY[config["class"]].split(":")
     arguments = {
         key: _build(value, path) if _is_description(value) else value
         for key, value in config["arguments"].items()
     }
     try:
-        return getattr(import_module(module), name)(**arguments)
+        return _class(config["class"])(**arguments)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{path}: the arguments of {config['class']!r} do not fit ({error}). "
             "Was the model made by another release?"
         ) from error
+
+
+def _class(name: str) -> type[nn.Module]:
+    module, kind = REGISTRY[name].split(":")
+    return getattr(import_module(module), kind)
 
 
 def _is_description(value: Any) -> bool:

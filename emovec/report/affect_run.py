@@ -63,7 +63,6 @@ class AffectRun:
 def write_affect_run(
     run: AffectRun,
     folder: Path,
-    prepared_folder: Path,
     *,
     command: Sequence[str],
     hparams: Mapping[str, Any],
@@ -75,13 +74,14 @@ def write_affect_run(
     Args:
         run: what was trained
         folder: of the run
-        prepared_folder: keeps the baseline's features for the next run
         command: line that started it
-        hparams: all of them, plain
+        hparams: all of them, plain; ``prepared_folder`` keeps the baseline's features
         started: with its time zone
         device: what the model ran on
     """
-    metrics = model_metrics(run) + baseline_metrics(run, prepared_folder, hparams["seed"])
+    metrics = model_metrics(run) + baseline_metrics(
+        run, Path(hparams["prepared_folder"]), hparams["seed"]
+    )
     facts = run_facts(
         command,
         hparams,

@@ -113,7 +113,10 @@ def read_corpus_info(path: Path) -> CorpusInfo:
         raise CorpusError(
             f"{path}: affect_source is {source!r}; expected {AFFECT_SOURCES} or null."
         )
-    facts["skipped"] = tuple(Skip(**skip) for skip in facts.get("skipped", ()))
+    try:
+        facts["skipped"] = tuple(Skip(**skip) for skip in facts.get("skipped", ()))
+    except TypeError as error:
+        raise CorpusError(f"{path}: skipped is no list of id and reason ({error}).") from error
     facts["warnings"] = tuple(facts.get("warnings", ()))
     return CorpusInfo(**facts)
 

@@ -19,13 +19,14 @@ from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
 
 from emovec.audio.batches import Batch
-from emovec.errors import TrainingError
+from emovec.errors import HparamError, TrainingError
 from emovec.tables.files import write_atomically
 from emovec.training.effective_batch import (
     accumulate_gradients,
     micro_batch_seed,
     sum_gradients,
 )
+from emovec.training.schedules import SCHEDULES
 from emovec.training.tasks import Task
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class TaskBrain(speechbrain.Brain):
         task: what to predict
         model: its weights
         optimizer: makes an optimiser of parameters
+        schedule: name of the learning-rate schedule
         run_options: SpeechBrain's, from the command line
         folder: for checkpoints and the log
         seed: of dropout
@@ -106,12 +108,17 @@ class TaskBrain(speechbrain.Brain):
         task: Task,
         model: nn.Module,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        schedule: str,
         run_options: Any,
         folder: Path,
         seed: int,
         epochs: int,
         patience: int,
     ) -> None:
+        if schedule not in SCHEDULES:
+            raise HparamError(
+                f"schedule is '{schedule}'; expected one of {sorted(SCHEDULES)}."
+            )
         history = History()
         self.epochs = PatientCounter(epochs, patience, history)
         checkpointer = checkpoints.Checkpointer(
@@ -124,12 +131,14 @@ class TaskBrain(speechbrain.Brain):
         self.folder = folder
         self.seed = seed
         self.history = history
+        self._schedule = SCHEDULES[schedule]
         self._collected: list[Collected] = []
         self._seconds = {"step": 0.0, "epoch": 0.0}
 
     def train(self, training: DataLoader, validation: DataLoader) -> None:
         """Fit, resuming from the last checkpoint if there is one; then load the best epoch."""
         self.train_sampler = training.batch_sampler
+        self._steps = self.epochs.limit * len(training)
         self.checkpointer.add_recoverable("loader", training)
         self.fit(self.epochs, training, validation)
         # only the weights: the history goes on to the last epoch
@@ -148,6 +157,11 @@ class TaskBrain(speechbrain.Brain):
 
     def _wrap_distributed(self) -> None:
         """Nothing: gradients are added up once an effective batch, see ``sum_gradients``."""
+
+    def init_optimizers(self) -> None:
+        """Make the optimiser, and note its peak rates before a checkpoint overwrites them."""
+        super().init_optimizers()
+        self._peak_rates = [group["lr"] for group in self.optimizer.param_groups]
 
     def fit_batch(self, batch: list[Batch]) -> Tensor:
         """One optimiser step on an effective batch."""
@@ -177,6 +191,9 @@ class TaskBrain(speechbrain.Brain):
                 "expected a finite one. Lower the learning rate, or use --precision=fp32."
             )
         sum_gradients(self.modules)
+        factor = self._schedule(self.optimizer_step / self._steps)
+        for group, peak in zip(self.optimizer.param_groups, self._peak_rates, strict=True):
+            group["lr"] = factor * peak
         self.optimizers_step()
         self._seconds["step"] += time.perf_counter() - started
         return loss.cpu()

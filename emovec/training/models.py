@@ -67,6 +67,8 @@ class AffectModel(nn.Module):
                 for name, outputs in heads.items()
             }
         )
+        if "affect" in heads:  # start in the middle of the scale, not at its lower end
+            nn.init.constant_(self.heads["affect"][-1].bias, 0.5)
         self._settings = {
             "heads": {name: list(outputs) for name, outputs in heads.items()},
             "head_width": head_width,

@@ -4,7 +4,7 @@
     python recipes/ser/train.py hparams/emosphere.yaml --corpus=ravdess --data_folder=/data/RAVDESS
 
 Reads   a corpus as published (layouts: emovec/corpora/*.py); with corpus=demo it makes one
-Writes  <run_folder>/result.json, history.json, predictions.csv, figures/*.png, model/
+Writes  <run_folder>/history.json, predictions.csv, figures/*.png, model/, result.json
 """
 
 from collections.abc import Callable
@@ -56,8 +56,10 @@ class Hparams:
     regions: int
     axes: list[str]
     centre_region: bool
+    task: Callable[..., AffectTask]
     optimizer: Callable
     learning_rate: float
+    schedule: str
     epochs: int
     patience: int
     batch_seconds: float
@@ -70,35 +72,38 @@ def main(argv: list[str]) -> None:
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
     hparams = run.hparams
-    run_on_main(choose, [hparams])  # one process prepares, the others find it done
-    data = choose(hparams)
-    task = make_task(hparams, data)
+    run_on_main(choose_clips, [hparams])  # one process prepares, the others find it done
+    clips = choose_clips(hparams)
+    task = hparams.task(clips.info, clips.splits["train"])
     sets = {
         split: UtteranceBatches(
             utterances,
-            data.root,
+            clips.root,
             task.targets(utterances),
             hparams.encoder.sample_rate,
             hparams.max_seconds,
+            hparams.encoder.shortest,
         )
-        for split, utterances in data.splits.items()
+        for split, utterances in clips.splits.items()
     }
+    model = make_model(hparams, task, sets["train"])
     brain = TaskBrain(
         task,
-        make_model(hparams, task, sets["train"]),
+        model,
         hparams.optimizer,
+        hparams.schedule,
         run.run_options,
         run.folder,
         seed=hparams.seed,
         epochs=hparams.epochs,
         patience=hparams.patience,
     )
-    loaders = {split: loader(hparams, batches, split) for split, batches in sets.items()}
+    loaders = {split: order(hparams, batches, split) for split, batches in sets.items()}
     brain.train(loaders["train"], loaders["valid"])
     collected = brain.predict(loaders["test"])
     if if_main_process():
         write_affect_run(
-            AffectRun(task, brain.model, collected, brain.history.rows, data),
+            AffectRun(task, model, collected, brain.history.rows, clips),
             run.folder,
             command=["recipes/ser/train.py", *argv],
             hparams=run.plain,
@@ -107,12 +112,12 @@ def main(argv: list[str]) -> None:
         )
 
 
-def choose(hparams: Hparams) -> Selection:
+def choose_clips(hparams: Hparams) -> Selection:
     """The clips of each split."""
     return select(
         hparams.corpus,
         hparams.corpus_options,
-        Path(hparams.data_folder) if hparams.data_folder else None,
+        hparams.data_folder,
         Path(hparams.prepared_folder),
         protocol=hparams.protocol,
         fold=hparams.fold,
@@ -123,32 +128,18 @@ def choose(hparams: Hparams) -> Selection:
     )
 
 
-def make_task(hparams: Hparams, data: Selection) -> AffectTask:
-    """What is to be learnt, with classes and weights from the training split."""
-    return AffectTask(
-        data.info,
-        data.splits["train"],
-        hparams.auxiliary,
-        hparams.auxiliary_weight,
-        hparams.weighted_cross_entropy,
-        hparams.regions,
-        hparams.axes,
-        hparams.centre_region,
-    )
-
-
 def make_model(hparams: Hparams, task: AffectTask, training: UtteranceBatches) -> AffectModel:
     """Encoder, pooling and heads, with the statistics of the training split's waves."""
     width = hparams.encoder.frame_size
-    mean, deviation = wave_statistics(training, hparams.workers)
+    wave_mean, wave_deviation = wave_statistics(training, hparams.workers)
     return AffectModel(
         hparams.encoder,
         store.create(hparams.pooling, width=width),
         task.heads,
         head_width=width,
         head_dropout=hparams.head_dropout,
-        wave_mean=mean,
-        wave_deviation=deviation,
+        wave_mean=wave_mean,
+        wave_deviation=wave_deviation,
         affect_scale=task.info.affect_scale,
         regions=hparams.regions,
         axes=hparams.axes,
@@ -156,11 +147,11 @@ def make_model(hparams: Hparams, task: AffectTask, training: UtteranceBatches) -
     )
 
 
-def loader(hparams: Hparams, batches: UtteranceBatches, split: str) -> Any:
-    """Effective batches of a split, this process' share of them."""
+def order(hparams: Hparams, batches: UtteranceBatches, split: str) -> Any:
+    """A loader of this process' share of a split's effective batches."""
     rank, processes = process_place()
     training = split == "train"
-    order = EffectiveBatches(
+    shares = EffectiveBatches(
         batches.seconds(),
         hparams.batch_seconds,
         hparams.micro_batches if training else processes,
@@ -169,7 +160,7 @@ def loader(hparams: Hparams, batches: UtteranceBatches, split: str) -> Any:
         rank=rank,
         processes=processes,
     )
-    return make_loader(batches, order, hparams.workers)
+    return make_loader(batches, shares, hparams.workers)
 
 
 if __name__ == "__main__":

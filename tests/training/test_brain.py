@@ -46,7 +46,7 @@ def make_brain(corpus: Path, folder: Path, epochs: int = 3, **changes: object) -
         {"noprogressbar": True, "distributed_backend": "gloo", "device": "cpu"}
     )
     settings: dict = {"seed": 3, "epochs": epochs, "patience": 9, **changes}
-    return TaskBrain(task, model, lambda p: torch.optim.AdamW(p, 1e-3), options, folder, **settings)
+    return TaskBrain(task, model, lambda p: torch.optim.AdamW(p, 1e-3), "warm_up_cosine", options, folder, **settings)
 
 
 def make_loaders(brain: TaskBrain, corpus: Path) -> list:

@@ -1,0 +1,137 @@
+import pytest
+
+from emovec.errors import SplitError
+from emovec.tables.manifest import Utterance
+from emovec.tables.splits import Assignment, check_splits, read_splits, split_hash, write_splits
+
+
+def clip(id_, speaker, audio_hash="", path="a.wav", emotion=""):
+    extra = {"audio_hash": audio_hash} if audio_hash else {}
+    return Utterance(id_, path, None, None, 1.0, speaker, emotion=emotion, extra=extra)
+
+
+UTTERANCES = [clip("a", "1"), clip("b", "2"), clip("c", "3")]
+ASSIGNMENTS = [Assignment("a", 0, "train"), Assignment("b", 0, "valid"), Assignment("c", 0, "test")]
+
+
+def test_reads_what_was_written(tmp_path):
+    rows = [*ASSIGNMENTS, Assignment('d "quoted", with comma', 11, "test")]
+    write_splits(tmp_path / "new" / "s.csv", rows)
+    assert read_splits(tmp_path / "new" / "s.csv") == rows
+    assert (tmp_path / "new" / "s.csv").read_text().startswith("id,fold,split\na,0,train\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id,split\na,train\n", "columns are"),
+        ("", "columns are"),
+        ("id,fold,split\na,0,dev\n", r"s.csv:2: fold is '0' and split 'dev'"),
+        ("id,fold,split\na,-1,train\n", "fold is '-1'"),
+        ("id,fold,split\na\n", "fold is ''"),
+    ],
+)
+def test_broken_files(tmp_path, text, said):
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(SplitError, match=said):
+        read_splits(tmp_path / "s.csv")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(SplitError, match="not found"):
+        read_splits(tmp_path / "s.csv")
+
+
+def test_clean_splits_pass():
+    assert check_splits(UTTERANCES, ASSIGNMENTS) == []
+
+
+def test_no_splits():
+    with pytest.raises(SplitError, match="no utterance is in a split"):
+        check_splits(UTTERANCES, [])
+
+
+def test_empty_split():
+    with pytest.raises(SplitError, match="fold 0: no utterance is in valid"):
+        check_splits(UTTERANCES, [ASSIGNMENTS[0], ASSIGNMENTS[2]])
+
+
+def test_speaker_in_two_splits_is_an_error_unless_the_protocol_says_so():
+    utterances = [*UTTERANCES, clip("d", "1")]
+    assignments = [*ASSIGNMENTS, Assignment("d", 0, "test")]
+    said = r"fold 0: 1 speakers in more than one split \(1\)"
+    with pytest.raises(SplitError, match=said):
+        check_splits(utterances, assignments)
+    (warning,) = check_splits(utterances, assignments, shared_speakers_allowed=True)
+    assert warning == "fold 0: 1 speakers in more than one split (1)"
+
+
+def test_speaker_may_be_elsewhere_in_another_fold():
+    turned = [
+        Assignment("a", 1, "test"),
+        Assignment("b", 1, "train"),
+        Assignment("c", 1, "valid"),
+    ]
+    assert check_splits(UTTERANCES, ASSIGNMENTS + turned) == []
+
+
+def test_unknown_speaker_is_an_error_unless_the_protocol_says_so():
+    utterances = [*UTTERANCES, clip("d", "")]
+    assignments = [*ASSIGNMENTS, Assignment("d", 0, "train")]
+    with pytest.raises(SplitError, match=r"1 utterances of unknown speakers \(d\)"):
+        check_splits(utterances, assignments)
+    assert len(check_splits(utterances, assignments, shared_speakers_allowed=True)) == 1
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_same_audio_under_two_ids_is_always_an_error(allowed):
+    utterances = [clip("a", "1", "ff"), clip("b", "2"), clip("c", "3", "ff")]
+    with pytest.raises(SplitError, match=r"1 same audio .* \(a \(train\) = c \(test\)\)"):
+        check_splits(utterances, ASSIGNMENTS, allowed)
+
+
+def test_same_audio_twice_in_one_split_is_no_leak():
+    utterances = [*UTTERANCES, clip("d", "1", "ff"), clip("e", "1", "ff")]
+    assignments = [*ASSIGNMENTS, Assignment("d", 0, "train"), Assignment("e", 0, "train")]
+    assert check_splits(utterances, assignments) == []
+
+
+def test_id_twice_and_unknown_id():
+    assignments = [*ASSIGNMENTS, Assignment("a", 0, "train"), Assignment("ghost", 0, "test")]
+    with pytest.raises(SplitError) as caught:
+        check_splits(UTTERANCES, assignments)
+    assert "1 ids that occur twice (a)" in str(caught.value)
+    assert "1 ids unknown to the manifest (ghost)" in str(caught.value)
+
+
+def test_long_lists_are_cut_after_ten():
+    utterances = [clip(f"{i:02d}{part}", str(i)) for i in range(14) for part in "xyz"]
+    split_of = {"x": "train", "y": "valid", "z": "test"}
+    assignments = [Assignment(u.id, 0, split_of[u.id[-1]]) for u in utterances]
+    with pytest.raises(SplitError, match=r"14 speakers .* and 4 more"):
+        check_splits(utterances, assignments)
+
+
+def test_left_out_is_told():
+    assert check_splits([*UTTERANCES, clip("d", "9")], ASSIGNMENTS) == [
+        "1 utterances in no split (d)"
+    ]
+
+
+def test_hash_names_ids_labels_and_folds_only():
+    def target(utterance):
+        return utterance.emotion
+
+    first = split_hash(UTTERANCES, ASSIGNMENTS, target)
+    assert len(first) == 16
+    assert int(first, 16) >= 0
+    moved = [clip(u.id, u.speaker, path="elsewhere.wav") for u in UTTERANCES]
+    assert split_hash(moved[::-1], ASSIGNMENTS[::-1], target) == first
+    other_label = [clip("a", "1", emotion="fear"), *UTTERANCES[1:]]
+    other_fold = [Assignment("a", 1, "train"), *ASSIGNMENTS[1:]]
+    others = {
+        split_hash(other_label, ASSIGNMENTS, target),
+        split_hash(UTTERANCES, other_fold, target),
+        split_hash(UTTERANCES, ASSIGNMENTS[1:], target),
+    }
+    assert len(others | {first}) == 4
