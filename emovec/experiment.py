@@ -63,9 +63,7 @@ def start(keys: type[Hparams], argv: Sequence[str]) -> Experiment[Hparams]:
     resolved = _resolve(file, text, overrides)
     plain = _plain(resolved)
     _, run_options, _ = RunOptions.from_command_line_args([str(file), *run_arguments])
-    run_options = _with_usual_backend(run_options)
-    if not sys.stderr.isatty():
-        run_options = replace(run_options, noprogressbar=True)
+    run_options = _with_usual_options(run_options)
     ddp_init_group(run_options)
     seed_everything(plain["seed"])
     try:
@@ -81,9 +79,10 @@ def start(keys: type[Hparams], argv: Sequence[str]) -> Experiment[Hparams]:
 
 def run(main: Callable[[list[str]], None]) -> None:
     """Run a recipe's main on the command line; what a user can mend is said without a traceback."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("emovec").setLevel(logging.INFO)
-    logging.getLogger("speechbrain").setLevel(logging.WARNING)
+    ours = logging.getLogger("emovec")  # SpeechBrain's many notes stay unsaid, its warnings not
+    ours.addHandler(logging.StreamHandler())
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
     try:
         main(sys.argv[1:])
     except EmovecError as error:
@@ -169,12 +168,17 @@ def _check_keys(keys: type, found: dict[str, Any], overrides: dict[str, Any], fi
         raise HparamError(f"command line: unknown {unknown}; expected among {sorted(wanted)}.")
 
 
-def _with_usual_backend(run_options: RunOptions) -> RunOptions:
-    """Without a GPU, processes talk by gloo and compute on the CPU."""
+def _with_usual_options(run_options: RunOptions) -> RunOptions:
+    """No bars without a terminal; without a GPU, processes talk by gloo."""
     import torch
 
-    if torch.cuda.is_available():
-        local = os.environ.get("LOCAL_RANK")
-        return replace(run_options, device=f"cuda:{local}") if local else run_options
-    chosen = run_options.overridden_args | {"distributed_backend"}
-    return replace(run_options, distributed_backend="gloo", overridden_args=chosen)
+    changes: dict[str, Any] = {}
+    if not sys.stderr.isatty():
+        changes["noprogressbar"] = True
+    if not torch.cuda.is_available():
+        changes["distributed_backend"] = "gloo"
+    elif "LOCAL_RANK" in os.environ:
+        changes["device"] = f"cuda:{os.environ['LOCAL_RANK']}"
+    return replace(
+        run_options, **changes, overridden_args=run_options.overridden_args | set(changes)
+    )

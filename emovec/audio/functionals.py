@@ -98,7 +98,8 @@ def functionals_table(
 
     with ThreadPoolExecutor(workers) as pool:
         rows = pool.map(work, clips)
-        bar = tqdm(rows, total=len(clips), desc=chosen.name, unit="clip", disable=not progress)
+        hidden = None if progress else True  # None: shown where there is a terminal
+        bar = tqdm(rows, total=len(clips), desc=chosen.name, unit="clip", disable=hidden)
         table = list(bar)
     return np.array(table, dtype=np.float32).reshape(len(clips), len(chosen.names))
 

@@ -95,6 +95,9 @@ class MelFrontEnd(nn.Module):
         self.convolutions = nn.ModuleList(
             [nn.Conv1d(BANDS, width, KERNEL, STRIDE), nn.Conv1d(width, width, KERNEL, STRIDE)]
         )
+        for convolution in self.convolutions:  # as WavLM's own: keeps the differences of clips
+            nn.init.kaiming_normal_(convolution.weight)
+            nn.init.zeros_(convolution.bias)
 
     def forward(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Frames of waves (B, T) with (B,) valid samples.

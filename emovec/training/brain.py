@@ -1,10 +1,12 @@
 """A thin adapter from tasks to SpeechBrain's Brain: checkpoints, precision, processes, resume."""
 
+import csv
 import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +118,7 @@ class TaskBrain(speechbrain.Brain):
         patience: int,
     ) -> None:
         if schedule not in SCHEDULES:
-            raise HparamError(
-                f"schedule is '{schedule}'; expected one of {sorted(SCHEDULES)}."
-            )
+            raise HparamError(f"schedule is '{schedule}'; expected one of {sorted(SCHEDULES)}.")
         history = History()
         self.epochs = PatientCounter(epochs, patience, history)
         checkpointer = checkpoints.Checkpointer(
@@ -210,15 +210,13 @@ class TaskBrain(speechbrain.Brain):
             )
         return torch.zeros(())
 
-    def on_stage_start(self, stage: speechbrain.Stage, epoch: int | None = None) -> None:
+    def on_stage_start(self, stage: speechbrain.Stage, epoch: int) -> None:
         """Forget what the last stage collected."""
         self._collected = []
         if stage == speechbrain.Stage.TRAIN:
             self._seconds = {"step": 0.0, "epoch": time.perf_counter()}
 
-    def on_stage_end(
-        self, stage: speechbrain.Stage, stage_loss: float, epoch: int | None = None
-    ) -> None:
+    def on_stage_end(self, stage: speechbrain.Stage, stage_loss: float, epoch: int) -> None:
         """After training keep its loss; after validation log, and save a checkpoint."""
         if stage == speechbrain.Stage.TRAIN:
             self._training = {
@@ -251,19 +249,26 @@ class TaskBrain(speechbrain.Brain):
         return _joined([collected for part in parts for collected in part])
 
     def _write_log(self) -> None:
+        """A line in the terminal, history.json and history.csv, and TensorBoard if installed."""
         if not if_main_process():
             return
-        row = self.history.rows[-1]
+        rows = self.history.rows
+        row = rows[-1]
         numbers = ", ".join(f"{key} {row[key]:.3f}" for key in HEADLINE if key in row)
-        logger.info(
-            "epoch %d/%d: %s (%.1f s)",
-            row["epoch"],
-            self.epochs.limit,
-            numbers,
-            row["train/seconds"],
-        )
+        seconds = row["train/seconds"]
+        logger.info("epoch %d/%d: %s (%.1f s)", row["epoch"], self.epochs.limit, numbers, seconds)
         with write_atomically(self.folder / "history.json") as file:
-            json.dump(self.history.rows, file, indent=1)
+            json.dump(rows, file, indent=1)
+        with write_atomically(self.folder / "history.csv") as file:
+            table = csv.DictWriter(file, list(row), lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+        if find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            with SummaryWriter(str(self.folder / "tensorboard")) as writer:
+                for key, value in row.items():
+                    writer.add_scalar(key, value, row["epoch"])
 
 
 def _joined(parts: list[Collected]) -> Collected:
