@@ -12,7 +12,7 @@ from emovec import sphere
 from emovec.audio.batches import pad
 from emovec.audio.loading import load as load_audio
 from emovec.encoders.store import load_model
-from emovec.errors import ModelError
+from emovec.errors import AudioError, ModelError
 from emovec.labels import AFFECT_AXES
 from emovec.training.models import AffectModel
 
@@ -68,7 +68,7 @@ class AffectPredictor:
                 model was trained on
 
         Raises:
-            AudioError: if a file is missing, empty or unreadable
+            AudioError: if a file is missing, empty, unreadable or too short
         """
         if isinstance(files, (str, Path)):
             return self._predict(files)
@@ -80,6 +80,12 @@ class AffectPredictor:
             sample_rate=self.model.encoder.sample_rate,
             max_seconds=self._settings["max_seconds"],
         )
+        shortest = self.model.encoder.shortest
+        if len(wave) < shortest:
+            raise AudioError(
+                f"{file}: {len(wave)} samples at {self.model.encoder.sample_rate} Hz; "
+                f"expected at least {shortest}. Pad it with silence."
+            )
         with torch.inference_mode():
             outputs = {name: rows[0] for name, rows in self.model(*pad([wave])).items()}
         return self._prediction(str(file), outputs)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import ruamel.yaml
 from hyperpyyaml import load_hyperpyyaml, resolve_references
@@ -21,6 +22,8 @@ from speechbrain.utils.run_opts import RunOptions
 from speechbrain.utils.seed import seed_everything
 
 from emovec.errors import EmovecError, HparamError
+from emovec.tables.files import write_atomically
+from emovec.tables.results import differing_hparams
 
 Hparams = TypeVar("Hparams")
 
@@ -34,14 +37,38 @@ class Experiment(Generic[Hparams]):
     Attributes:
         hparams: the recipe's own dataclass
         plain: the same keys as plain text and numbers, with tags unbuilt, for the result
+        text: the same as an hparams file, with all references resolved
         run_options: SpeechBrain's: device, precision, distributed backend and the like
         folder: where the run writes
     """
 
     hparams: Hparams
     plain: dict[str, Any]
+    text: str
     run_options: RunOptions
     folder: Path
+
+    def begin(self) -> None:
+        """Note the hyper-parameters as hparams.yaml in the run folder, just before training.
+
+        Raises:
+            HparamError: if the folder holds a run of others, which would be taken for this one
+            StorageError: if the file cannot be written
+        """
+        path = self.folder / "hparams.yaml"
+        if not path.is_file():
+            with write_atomically(path) as file:
+                file.write(self.text)
+            return
+        before = _plain(path.read_text(encoding="utf-8"))
+        other = differing_hparams(before, self.plain)
+        if other:
+            had = {key: before.get(key) for key in other}
+            has = {key: self.plain.get(key) for key in other}
+            raise HparamError(
+                f"{self.folder}: holds a run with {had}; found {has}. "
+                "Choose another --run_folder or --name, or remove that run."
+            )
 
 
 def start(keys: type[Hparams], argv: Sequence[str]) -> Experiment[Hparams]:
@@ -55,13 +82,14 @@ def start(keys: type[Hparams], argv: Sequence[str]) -> Experiment[Hparams]:
         argv: command line without the script's name
 
     Raises:
-        HparamError: for a missing file, a missing or unknown key, or a value that cannot be read
+        HparamError: for a missing file, a missing or unknown key, or a value of another type
     """
     file, overrides, run_arguments = _split(argv)
     text, overrides = _extended(file, overrides)
     _check_keys(keys, _plain(text), overrides, file)
     resolved = _resolve(file, text, overrides)
     plain = _plain(resolved)
+    _check_values(keys, plain, file)
     _, run_options, _ = RunOptions.from_command_line_args([str(file), *run_arguments])
     run_options = _with_usual_options(run_options)
     ddp_init_group(run_options)
@@ -74,7 +102,19 @@ def start(keys: type[Hparams], argv: Sequence[str]) -> Experiment[Hparams]:
         raise HparamError(f"{file}: {error}. Check the values and the tags.") from error
     folder = Path(plain["run_folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    return Experiment(hparams, plain, run_options, folder)
+    return Experiment(hparams, plain, resolved, run_options, folder)
+
+
+def plain_hparams(argv: Sequence[str]) -> dict[str, Any]:
+    """What ``Experiment.plain`` will be for a command line; nothing is built, seeded or written.
+
+    Raises:
+        HparamError: as :func:`start`, except that the file's own keys are taken as they are
+    """
+    file, overrides, _ = _split(argv)
+    text, overrides = _extended(file, overrides)
+    _check_overrides(overrides, set(_plain(text)))
+    return _plain(_resolve(file, text, overrides))
 
 
 def run(main: Callable[[list[str]], None]) -> None:
@@ -163,9 +203,36 @@ def _check_keys(keys: type, found: dict[str, Any], overrides: dict[str, Any], fi
             f"{Path(sys.modules[keys.__module__].__file__ or '').stem}.{keys.__name__} "
             "lists the keys of this recipe."
         )
+    _check_overrides(overrides, wanted)
+
+
+def _check_overrides(overrides: dict[str, Any], wanted: set[str]) -> None:
     unknown = sorted(set(overrides) - wanted)
     if unknown:
         raise HparamError(f"command line: unknown {unknown}; expected among {sorted(wanted)}.")
+
+
+def _check_values(keys: type, plain: dict[str, Any], file: Path) -> None:
+    wrong = [
+        f"{key} is {plain[key]!r}; expected {kind if get_origin(kind) else kind.__name__}"
+        for key, kind in get_type_hints(keys).items()
+        if not _fits(plain[key], kind)
+    ]
+    if wrong:
+        raise HparamError(f"{file}: {', '.join(wrong)}. Correct the file or the command line.")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a plain value may stand where a recipe expects a type; objects always may."""
+    if get_origin(kind) is list:
+        (inner,) = get_args(kind)
+        return isinstance(value, list) and all(_fits(item, inner) for item in value)
+    if get_origin(kind) is UnionType:
+        return any(_fits(value, choice) for choice in get_args(kind))
+    if kind in (int, float):
+        numbers = int if kind is int else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    return isinstance(value, kind) if kind in (bool, str, NoneType) else True
 
 
 def _with_usual_options(run_options: RunOptions) -> RunOptions:

@@ -1,5 +1,8 @@
 """The small corpus: tones whose loudness and pitch follow affect, of ten speakers."""
 
+import importlib.util
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import soundfile
 from emovec.tables.corpus import CorpusInfo, write_corpus_info
 from emovec.tables.manifest import Utterance, write_manifest
 
+RECIPES = Path(__file__).parents[1] / "recipes"
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 SPEAKERS = 10
 TAKES = 2
@@ -64,3 +68,13 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_corpus_info(folder / "corpus.json", info)
     return folder
+
+
+@pytest.fixture(scope="session")
+def train() -> Callable[[list[str]], None]:
+    """The main function of recipes/ser/train.py."""
+    spec = importlib.util.spec_from_file_location("ser_train", RECIPES / "ser" / "train.py")
+    recipe = importlib.util.module_from_spec(spec)
+    sys.modules["ser_train"] = recipe
+    spec.loader.exec_module(recipe)
+    return recipe.main

@@ -78,7 +78,7 @@ class UtteranceBatches(Dataset):
         shortest: samples that the encoder needs
 
     Raises:
-        TrainingError: if there are shorter clips
+        TrainingError: if there are shorter clips, once cut
     """
 
     def __init__(
@@ -90,11 +90,14 @@ class UtteranceBatches(Dataset):
         max_seconds: float,
         shortest: int = 1,
     ) -> None:
-        short = [u.id for u in utterances if round(u.duration * sample_rate) < shortest]
+        short = [
+            u.id for u in utterances if round(min(u.duration, max_seconds) * sample_rate) < shortest
+        ]
         if short:
             raise TrainingError(
                 f"{len(short)} clips are shorter than the encoder's {shortest} samples at "
-                f"{sample_rate} Hz: {short[:10]}; expected longer ones. Leave them out."
+                f"{sample_rate} Hz: {short[:10]}; expected longer ones. "
+                f"Leave them out (max_seconds is {max_seconds})."
             )
         self.utterances = utterances
         self.root = root
@@ -142,8 +145,8 @@ class EffectiveBatches(Sampler):
         processes: how many share each effective batch
 
     Raises:
-        TrainingError: if a clip is longer than a batch, or there are more processes than
-            micro-batches
+        TrainingError: if there are fewer than two clips, a clip is longer than a batch, or there
+            are more processes than micro-batches
     """
 
     def __init__(
@@ -156,6 +159,11 @@ class EffectiveBatches(Sampler):
         rank: int = 0,
         processes: int = 1,
     ) -> None:
+        if len(seconds) < 2:
+            raise TrainingError(
+                f"a split has {len(seconds)} clips; expected at least 2 to take a concordance of. "
+                "Choose another split."
+            )
         if max(seconds) > batch_seconds:
             raise TrainingError(
                 f"batch_seconds is {batch_seconds}; expected at least the longest clip's "

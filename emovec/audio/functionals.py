@@ -19,6 +19,7 @@ PITCH_RANGE = (60.0, 500.0)  # Hz
 _VOICED = 0.45  # least normalised autocorrelation of a voiced frame, as Praat's default
 _OCTAVE_COST = 0.03  # favours the shorter of two lags that fit alike; Praat's default is 0.01
 _QUIET = 1e-10  # power of what counts as silence: -100 dB
+_QUIET_BIN = 1e-12  # the same, of one frequency
 _BANDS, _CEPSTRA = 26, 13
 
 _STATISTICS = ("mean", "deviation", "p20", "p50", "p80", "range", "rise", "fall")
@@ -187,7 +188,7 @@ def spectral_tilt(power: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     """Slope of the spectrum, by least squares of dB on octaves from 100 Hz to 5 kHz.
 
     Args:
-        power: (F, M)
+        power: (F, M), above 0
         frequencies: (M,) Hz
 
     Returns:
@@ -199,7 +200,7 @@ def spectral_tilt(power: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     weights = 1 / frequencies[band]
     weights /= weights.sum()
     octaves = octaves - weights @ octaves
-    level = 10 * np.log10(power[:, band] + _QUIET)
+    level = 10 * np.log10(power[:, band])
     return level @ (weights * octaves) / (weights @ octaves**2)
 
 
@@ -218,7 +219,7 @@ def _power(frames: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray
     window = _window(frames.shape[1])
     size = _size(frames.shape[1])
     spectra = np.fft.rfft(frames * window, size) / window.sum()
-    power = spectra.real**2 + spectra.imag**2 + np.float32(1e-12)
+    power = spectra.real**2 + spectra.imag**2 + np.float32(_QUIET_BIN)
     return power, np.fft.rfftfreq(size, 1 / sample_rate)
 
 
@@ -258,7 +259,7 @@ def _flux(power: np.ndarray) -> np.ndarray:
 def _cepstra(power: np.ndarray, sample_rate: int) -> np.ndarray:
     """(F, 13) cosine transform of log mel bands, without the 0th."""
     bands = power @ _mel_bands(power.shape[1], sample_rate)
-    return np.log(bands + _QUIET) @ _cosines()
+    return np.log(bands + _QUIET_BIN) @ _cosines()
 
 
 @cache

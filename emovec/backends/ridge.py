@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -24,22 +24,20 @@ def fit_ridge(
     Args:
         features: (N, D)
         targets: (N, K)
-        speakers: (N,) who speaks; no speaker is in two folds of the search
+        speakers: (N,) who speaks; no speaker is in two folds of the search, unless there is only
+            one
         seed: of the folds
 
     Returns:
         a scikit-learn pipeline; ``predict`` takes (M, D) and gives (M, K)
-
-    Raises:
-        ValueError: if there are fewer than two speakers
     """
     folds = min(FOLDS, len(set(speakers)))
-    if folds < 2:
-        raise ValueError(f"{folds} speakers in training; expected at least 2 to choose a penalty.")
+    by_speaker = GroupKFold(max(2, folds), shuffle=True, random_state=seed)
+    by_clip = KFold(min(FOLDS, len(features)), shuffle=True, random_state=seed)
     search = GridSearchCV(
         make_pipeline(StandardScaler(), Ridge()),
         {"ridge__alpha": ALPHAS},
         scoring="neg_mean_squared_error",
-        cv=GroupKFold(folds, shuffle=True, random_state=seed),
+        cv=by_speaker if folds > 1 else by_clip,
     )
-    return search.fit(features, targets, groups=speakers).best_estimator_
+    return search.fit(features, targets, groups=speakers if folds > 1 else None).best_estimator_

@@ -1,5 +1,6 @@
 """From a corpus' name to the clips of each split: what every recipe begins with."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def select(
 
     Raises:
         CorpusError: if the corpus is not as published
-        SplitError: if a split leaks, is empty, or there is no such fold
+        SplitError: if no clip is left, a split leaks or is empty, or there is no such fold
     """
     kind = corpora.get(corpus, **options)
     name = next(iter(corpora.protocols(kind))) if protocol == "default" else protocol
@@ -78,6 +79,12 @@ def select(
     prepared = corpora.prepare(kind, folder, prepared_folder, allow_partial=allow_partial)
     dropped = _unwanted(prepared.utterances, drop_emotions, with_affect)
     utterances = [u for u in prepared.utterances if u.id not in dropped]
+    if not utterances:
+        raise SplitError(
+            f"{corpus}: all of its {len(dropped)} clips are left out, by reason "
+            f"{dict(Counter(dropped.values()))}; expected some to learn from. "
+            "Choose another corpus, or mend drop_emotions."
+        )
     assignments = corpora.assign(kind, name, utterances, seed)
     write_splits(prepared_folder / "splits" / f"{name}.csv", assignments)
     in_fold = [row for row in assignments if row.fold == fold]

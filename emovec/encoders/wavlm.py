@@ -57,7 +57,7 @@ class Size:
 
 # tiny is [ours]; the others are as published
 SIZES = {
-    "tiny": Size(128, 4, 4, 512, "mel", True, position_kernel=32, buckets=64, max_distance=128),
+    "tiny": Size(128, 2, 4, 512, "mel", True, position_kernel=32, buckets=64, max_distance=128),
     "base": Size(768, 12, 12, 3072, "group_norm", False),
     "base_plus": Size(768, 12, 12, 3072, "group_norm", False),
     "large": Size(1024, 24, 16, 4096, "layer_norm", True),

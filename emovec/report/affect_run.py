@@ -147,15 +147,13 @@ def draw(run: AffectRun) -> dict[str, figures.Figure]:
         ),
         "affect_sphere": figures.affect_sphere(true, predicted, task.regions, task.axes),
     }
-    regions = range(task.regions)
+    names = region_names(task.regions, task.axes) + ["centre"] * task.centre_region
     matrix = confusion_matrix(
         task.region(run.collected.outputs["affect"]),
         task.region(run.collected.targets["affect"]),
-        regions,
+        range(len(names)),
     )
-    drawn["region_confusion"] = figures.region_confusion(
-        matrix, region_names(task.regions, task.axes)
-    )
+    drawn["region_confusion"] = figures.region_confusion(matrix, names)
     return drawn
 
 

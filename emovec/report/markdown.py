@@ -79,17 +79,16 @@ def write_results_markdown(results_folder: Path, output: Path) -> None:
 def variant_table(
     variants: Sequence[Variant], results: Mapping[str, Sequence[Result]], published_corpus: str
 ) -> str:
-    """Every variant of a paper's table, the published numbers beside.
+    """Every variant of a paper's table, each published metric with ours beside.
 
     Args:
         variants: rows, in the paper's order
-        results: the seeds of each variant by its name; a missing one is shown as not run
+        results: the seeds of each variant by its name; a missing one is shown as not run, and two
+            variants may have the same results
         published_corpus: what the published numbers were measured on
     """
-    published = {metric for variant in variants for metric in variant.published}
-    columns = [
-        metric for metric in MAIN_METRICS if metric.startswith("ccc/") or metric in published
-    ]
+    published = dict.fromkeys(metric for variant in variants for metric in variant.published)
+    columns = sorted(published, key=_main_first)
     found = [result for variant in variants for result in results.get(variant.name, ())]
     header = ["variant", "differs by", "seeds"]
     header += [cell for metric in columns for cell in (metric, "published")]
@@ -99,7 +98,8 @@ def variant_table(
         row = [variant.name, variant.note, str(len(seeds)) if seeds else "not run"]
         for metric in columns:
             row += [value_cell(measured(seeds, metric)), _number(variant.published.get(metric))]
-        rows.append(row)
+        rows.append([*row, *_cells(seeds, columns)[len(columns) :], commit_cell(seeds)])
+    header += ["clips", "speakers", "commit"]
     lines = [*_corpus_warning(found, published_corpus), *_stamps(found)]
     lines.append(
         "Ours: mean over seeds, [95 % interval over test speakers, its ends averaged over seeds], "
@@ -225,6 +225,11 @@ def _corpus_warning(results: Iterable[Result], published: str) -> list[str]:
         "compare the order of the rows, not the columns.**",
         "",
     ]
+
+
+def _main_first(metric: str) -> int:
+    """Place of a column: main metrics in their order, then others as they come."""
+    return MAIN_METRICS.index(metric) if metric in MAIN_METRICS else len(MAIN_METRICS)
 
 
 def _number(value: float | None) -> str:

@@ -14,6 +14,8 @@ from emovec.tables import provenance
 from emovec.tables.corpus import Skip
 from emovec.tables.files import write_atomically
 
+_MOVE_NO_NUMBERS = {"run_folder", "prepared_folder", "workers"}
+
 
 class ResultError(EmovecError):
     """A result that breaks its promises."""
@@ -142,6 +144,16 @@ def run_facts(
         split_hash=split_hash,
         shares_speakers=shares_speakers,
     )
+
+
+def differing_hparams(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Keys in which the hparams of two runs differ, without those that move no numbers.
+
+    >>> differing_hparams({"epochs": 1, "workers": 0}, {"epochs": 2, "workers": 4, "seed": 1})
+    ['epochs', 'seed']
+    """
+    keys = sorted((set(one) | set(other)) - _MOVE_NO_NUMBERS)
+    return [key for key in keys if key not in one or key not in other or one[key] != other[key]]
 
 
 def write_result(path: Path, result: Result) -> None:

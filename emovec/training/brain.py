@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from emovec.audio.batches import Batch
 from emovec.errors import HparamError, TrainingError
 from emovec.tables.files import write_atomically
+from emovec.training.checkpoints import WholeCheckpointer
 from emovec.training.effective_batch import (
     accumulate_gradients,
     micro_batch_seed,
@@ -119,9 +120,11 @@ class TaskBrain(speechbrain.Brain):
     ) -> None:
         if schedule not in SCHEDULES:
             raise HparamError(f"schedule is '{schedule}'; expected one of {sorted(SCHEDULES)}.")
+        if epochs < 1:
+            raise HparamError(f"epochs is {epochs}; expected at least 1.")
         history = History()
         self.epochs = PatientCounter(epochs, patience, history)
-        checkpointer = checkpoints.Checkpointer(
+        checkpointer = WholeCheckpointer(
             folder / "checkpoints",
             recoverables={"model": model, "history": history, "epochs": self.epochs},
         )

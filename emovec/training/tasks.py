@@ -73,7 +73,7 @@ class AffectTask:
         centre_region: an exactly central clip is a class of its own, as in the authors' loaders
 
     Raises:
-        HparamError: for an unknown auxiliary or weight
+        HparamError: for an unknown auxiliary, weight, number of regions or axis
         TrainingError: if the training clips lack affect, or have one emotion only
     """
 
@@ -93,6 +93,10 @@ class AffectTask:
                 f"auxiliary_weight is '{auxiliary_weight}'; expected one of "
                 f"{sorted(AUXILIARY_WEIGHTS)}."
             )
+        try:
+            sphere.region(np.zeros(3), regions, axes)
+        except ValueError as error:
+            raise HparamError(f"{error} Correct the hparams.") from error
         self.info = info
         self.auxiliary = auxiliary
         self.regions = regions

@@ -4,7 +4,7 @@
     python recipes/ser/train.py hparams/emosphere.yaml --corpus=ravdess --data_folder=/data/RAVDESS
 
 Reads   a corpus as published (layouts: emovec/corpora/*.py); with corpus=demo it makes one
-Writes  <run_folder>/history.json, predictions.csv, figures/*.png, model/, result.json
+Writes  <run_folder>/hparams.yaml, history.json, predictions.csv, figures/*.png, model/, result.json
 """
 
 from collections.abc import Callable
@@ -99,6 +99,7 @@ def main(argv: list[str]) -> None:
         patience=hparams.patience,
     )
     loaders = {split: order(hparams, batches, split) for split, batches in sets.items()}
+    run.begin()
     brain.train(loaders["train"], loaders["valid"])
     collected = brain.predict(loaders["test"])
     if if_main_process():

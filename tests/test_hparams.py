@@ -1,0 +1,127 @@
+"""Every file in hparams/ loads with its recipe's keys, and every variant changes known ones."""
+
+import importlib.util
+import itertools
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from emovec import experiment
+from emovec.corpora import protocol
+from emovec.corpora.msp_podcast import CORPUS
+from emovec.encoders import store
+from emovec.report.paper_table import PaperTable, PlannedVariant, read_paper_table
+from emovec.tables.corpus import read_corpus_info
+from emovec.tables.manifest import read_manifest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "hparams").glob("*.yaml"))
+TABLES = {file.stem: read_paper_table(file) for file in (ROOT / "hparams/tables").glob("*.yaml")}
+ROWS = [(table, variant) for table in TABLES.values() for variant in table.variants]
+SMALL = {"encoder_size": "tiny", "weights": "null"}  # nothing is fetched
+
+
+def recipe_of(file: Path) -> ModuleType:
+    """The recipe that a file's usage line names."""
+    path = ROOT / re.findall(r"(recipes/\S+\.py) hparams/", file.read_text())[0]
+    name = "recipe_" + "_".join(path.relative_to(ROOT / "recipes").with_suffix("").parts)
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def start(file: Path, folder: Path, *overrides: str) -> experiment.Experiment:
+    found = experiment.plain_hparams([str(file)])
+    small = [f"--{key}={value}" for key, value in SMALL.items() if key in found]
+    line = [str(file), *small, f"--run_folder={folder}", *overrides]
+    return experiment.start(recipe_of(file).Hparams, line)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_file_loads_with_the_keys_of_its_recipe(file: Path, tmp_path: Path) -> None:
+    run = start(file, tmp_path, "--seed=5")
+    assert run.hparams.seed == run.plain["seed"] == 5
+    assert run.folder == tmp_path
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_plain_hparams_need_nothing_built(file: Path, tmp_path: Path) -> None:
+    line = [f"--{key}={value}" for key, value in SMALL.items()]
+    plain = experiment.plain_hparams([str(file), *line, f"--run_folder={tmp_path}"])
+    assert plain == start(file, tmp_path, *line).plain
+
+
+def test_the_large_setting_is_the_published_one() -> None:
+    small = experiment.plain_hparams([str(ROOT / "hparams/emosphere.yaml")])
+    large = experiment.plain_hparams([str(ROOT / "hparams/emosphere_large.yaml")])
+    published = {
+        "encoder_size": "large",
+        "weights": "published",
+        "freeze_front_end": True,
+        "layers": "last",
+        "max_seconds": 12,
+        "pooling": "style_pooling",
+        "head_dropout": 0.5,
+        "auxiliary": "region",
+        "auxiliary_weight": "decaying",
+        "weighted_cross_entropy": True,
+        "regions": 8,
+        "drop_emotions": ["no_agreement", "other"],
+        "learning_rate": 1e-5,
+        "schedule": "constant",
+        "epochs": 20,
+        "corpus": "msp_podcast",
+        "protocol": "emosphere_inhouse",
+    }
+    assert {key: large[key] for key in published} == published
+    assert large["encoder"] == small["encoder"] | {
+        "size": "large",
+        "weights": "published",
+        "freeze_front_end": True,
+    }
+    assert large["optimizer"] == small["optimizer"] | {"lr": 1e-5}
+    assert large["patience"] >= large["epochs"]
+    assert protocol(CORPUS, large["protocol"]).shares_speakers
+    clips = large["batch_seconds"] * large["micro_batches"] / 5.7  # seconds, MSP-Podcast's mean
+    assert clips == pytest.approx(32, abs=2)
+
+
+@pytest.mark.parametrize(("table", "variant"), ROWS, ids=lambda item: getattr(item, "name", "of"))
+def test_a_variant_s_overrides_are_known_and_build(
+    table: PaperTable, variant: PlannedVariant, tmp_path: Path, small_corpus: Path
+) -> None:
+    run = start(ROOT / table.hparams, tmp_path, *variant.command_line())
+    assert {key: run.plain[key] for key in variant.overrides} == variant.overrides
+    task = run.hparams.task(
+        read_corpus_info(small_corpus / "corpus.json"), read_manifest(small_corpus / "manifest.csv")
+    )
+    expected = {"affect", run.hparams.auxiliary} - {"none"}
+    assert set(task.heads) == expected
+    store.create(run.hparams.pooling, width=8)
+
+
+def test_emosphere_rows_are_cumulative_where_published_so() -> None:
+    overrides = {row.name: dict(row.overrides) for row in TABLES["emosphere"].variants}
+    assert len(overrides) == 10
+    assert overrides["proposed"] == {}
+    chain = ["no_preprocessing", "attentive_pooling", "no_auxiliary"]
+    for before, after in itertools.pairwise(chain):
+        assert overrides[before].items() <= overrides[after].items()
+    assert [len(overrides[name]) for name in chain] == [1, 2, 3]
+    single = set(overrides) - {"proposed", "regions_8", *chain}
+    assert {len(overrides[name]) for name in single} == {1}
+    assert {row.name: row.same_as for row in TABLES["emosphere"].variants if row.same_as} == {
+        "regions_8": "proposed"
+    }
+
+
+@pytest.mark.parametrize("variant", TABLES["emosphere"].variants, ids=lambda row: row.name)
+def test_published_means_are_means(variant: PlannedVariant) -> None:
+    axes = [variant.published[f"ccc/{axis}"] for axis in ("valence", "arousal", "dominance")]
+    # each number is rounded, or cut, to four digits
+    assert variant.published["ccc/mean"] == pytest.approx(sum(axes) / 3, abs=1e-4)

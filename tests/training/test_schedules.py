@@ -1,0 +1,30 @@
+"""Learning-rate schedules: factors in [0, 1] that depend on progress alone."""
+
+import numpy as np
+import pytest
+
+from emovec.training.schedules import SCHEDULES, WARM_UP, warm_up_cosine
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_factors_are_shares_of_the_peak_which_is_reached(name: str) -> None:
+    factors = [SCHEDULES[name](share) for share in np.linspace(0, 1, 101)]
+    assert min(factors) >= 0 and max(factors) == 1.0
+
+
+def test_warm_up_is_a_straight_line() -> None:
+    shares = np.linspace(0, WARM_UP, 7)
+    found = [warm_up_cosine(share) for share in shares]
+    np.testing.assert_allclose(found, shares / WARM_UP, atol=1e-12)
+
+
+def test_decline_is_half_a_cosine() -> None:
+    """cos^2 of a quarter turn, another form of (1 + cos) / 2."""
+    turns = np.linspace(0, 1, 9)
+    found = [warm_up_cosine(WARM_UP + (1 - WARM_UP) * turn) for turn in turns]
+    np.testing.assert_allclose(found, np.cos(turns * np.pi / 2) ** 2, atol=1e-12)
+
+
+def test_there_is_no_step_where_the_parts_meet() -> None:
+    before, after = warm_up_cosine(WARM_UP - 1e-9), warm_up_cosine(WARM_UP + 1e-9)
+    assert before == pytest.approx(after, abs=1e-7)
