@@ -39,11 +39,14 @@ def create(name: str, **arguments: Any) -> nn.Module:
     """A module by its name in the registry.
 
     Raises:
-        HparamError: if there is no such name
+        HparamError: if there is no such name, or it does not take these arguments
     """
     if name not in REGISTRY:
         raise HparamError(f"'{name}' is no module; expected one of {sorted(REGISTRY)}.")
-    return _class(name)(**arguments)
+    try:
+        return _class(name)(**arguments)
+    except TypeError as error:
+        raise HparamError(f"{name}: {error}; it was given {sorted(arguments)}.") from error
 
 
 def save_model(folder: Path, model: nn.Module, card: str) -> None:

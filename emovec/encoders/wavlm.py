@@ -68,7 +68,8 @@ class WavLM(Encoder):
     """WavLM: a front end on audio, and a transformer with gated relative position bias.
 
     Args:
-        size: a name of ``SIZES``; tiny has about 1 M parameters and trains on a CPU
+        size: a name of ``SIZES``; tiny trains on a CPU, and has
+            half a million parameters, with style pooling and heads a million
         weights: None for random ones, "published" for those of torchaudio, fetched on first use,
             or a local file (.pt, .pth, .safetensors)
         freeze_front_end: whether the front end keeps its weights in training

@@ -47,8 +47,12 @@ class Hparams:
     weights: str | None
     freeze_front_end: bool
     layers: str
+    dropout: float
+    layer_drop: float
+    mask_time_probability: float
     encoder: Encoder
     pooling: str
+    pooling_options: dict[str, Any] | None
     head_dropout: float
     auxiliary: str
     auxiliary_weight: str
@@ -135,7 +139,7 @@ def make_model(hparams: Hparams, task: AffectTask, training: UtteranceBatches) -
     wave_mean, wave_deviation = wave_statistics(training, hparams.workers)
     return AffectModel(
         hparams.encoder,
-        store.create(hparams.pooling, width=width),
+        store.create(hparams.pooling, width=width, **(hparams.pooling_options or {})),
         task.heads,
         head_width=width,
         head_dropout=hparams.head_dropout,

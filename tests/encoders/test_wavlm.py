@@ -112,23 +112,23 @@ def test_batched_equals_single_in_full_size(size):
 def test_weighted_layers_in_batches():
     model = build("tiny", layers="weighted")
     with torch.no_grad():
-        model.layer_weights.copy_(torch.tensor([0.5, -1.0, 0.0, 2.0]))
+        model.layer_weights.copy_(torch.tensor([0.5, -1.0]))
     check_batched_equals_single(model)
 
 
 def test_padding_is_masked_when_the_first_layer_is_skipped(monkeypatch):
     model = build("tiny")
-    monkeypatch.setattr(model, "_kept_layers", lambda: [False, True, False, True])
+    monkeypatch.setattr(model, "_kept_layers", lambda: [False, True])
     check_batched_equals_single(model)
 
 
 def test_weighted_sum_by_hand():
     model = build("tiny", layers="weighted")
     with torch.no_grad():
-        model.layer_weights.copy_(torch.log(torch.tensor([1.0, 2.0, 3.0, 4.0])))
+        model.layer_weights.copy_(torch.log(torch.tensor([1.0, 2.0])))
         waves, lengths = torch.randn(1, 4000), torch.tensor([4000])
         outputs, _ = model.layer_outputs(waves, lengths)
-        expected = (outputs[0] + 2 * outputs[1] + 3 * outputs[2] + 4 * outputs[3]) / 10
+        expected = (outputs[0] + 2 * outputs[1]) / 3
         torch.testing.assert_close(model.frames(waves, lengths)[0], expected)
 
 
@@ -250,7 +250,7 @@ def test_mel_front_end_counts_frames_of_40_ms():
 def test_sizes():
     tiny = WavLM("tiny")
     parameters = sum(parameter.numel() for parameter in tiny.parameters())
-    assert 0.8e6 < parameters < 1.2e6
+    assert 0.4e6 < parameters < 0.6e6  # a million with style pooling and heads
     assert (tiny.embedding_size, tiny.frame_size, tiny.sample_rate) == (128, 128, 16000)
     assert tiny.padding_safe
 
