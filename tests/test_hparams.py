@@ -83,7 +83,11 @@ def test_the_large_setting_is_the_published_one() -> None:
         "size": "large",
         "weights": "published",
         "freeze_front_end": True,
+        "dropout": 0.1,
+        "layer_drop": 0.1,
+        "mask_time_probability": 0.05,
     }
+    assert large["pooling_options"] == {"dropout": 0.1}
     assert large["optimizer"] == small["optimizer"] | {"lr": 1e-5}
     assert large["patience"] >= large["epochs"]
     assert protocol(CORPUS, large["protocol"]).shares_speakers
@@ -112,7 +116,7 @@ def test_emosphere_rows_are_cumulative_where_published_so() -> None:
     chain = ["no_preprocessing", "attentive_pooling", "no_auxiliary"]
     for before, after in itertools.pairwise(chain):
         assert overrides[before].items() <= overrides[after].items()
-    assert [len(overrides[name]) for name in chain] == [1, 2, 3]
+    assert [len(overrides[name]) for name in chain] == [1, 3, 4]  # a pooling brings its options
     single = set(overrides) - {"proposed", "regions_8", *chain}
     assert {len(overrides[name]) for name in single} == {1}
     assert {row.name: row.same_as for row in TABLES["emosphere"].variants if row.same_as} == {

@@ -26,6 +26,7 @@ class Sound:
         voicing: amplitude of the pulses, in [0, 1]
         frication: amplitude of the noise made at the constriction, in [0, 1]
         centre: frequency of that noise in Hz
+        width: of that noise, in octaves to each side
     """
 
     seconds: float
@@ -33,6 +34,7 @@ class Sound:
     voicing: float = 0.0
     frication: float = 0.0
     centre: float = 3000.0
+    width: float = 0.45
 
 
 # Formants after Peterson & Barney (1952), J. Acoust. Soc. Am. 24, 175-184, men, rounded.
@@ -73,8 +75,6 @@ class Throat:
         breath: amplitude of noise from the glottis against that of the pulses
         jitter: relative deviation of a cycle's length
         shimmer: relative deviation of a cycle's amplitude
-        glides: (5,) logs by which the formants rise from a vowel's beginning to its end
-        swell: log by which the voice grows from a vowel's beginning to its end
     """
 
     stretch: np.ndarray
@@ -83,8 +83,6 @@ class Throat:
     breath: float
     jitter: float
     shimmer: float
-    glides: np.ndarray
-    swell: float
 
 
 def speak(
@@ -111,15 +109,12 @@ def speak(
     times = (np.arange(frames) + 0.5) * HOP / SAMPLE_RATE
     ends = np.cumsum(seconds)
     index = np.searchsorted(ends, times).clip(max=len(sounds) - 1)  # (F,)
-    voicing, frication, centre, *formants = np.array(
-        [(sound.voicing, sound.frication, sound.centre, *sound.formants, *_UPPER) for sound in sounds]
+    voicing, frication, centre, width, *formants = np.array(
+        [(s.voicing, s.frication, s.centre, s.width, *s.formants, *_UPPER) for s in sounds]
     )[index].T
-    # From -1/2 to 1/2 within each vowel, 0 elsewhere.
-    place = np.where(voicing >= VOWEL, (times - ends[index]) / seconds[index] + 0.5, 0.0)
-    moves = np.exp(np.outer(place, throat.glides))
-    formants = _smooth(np.transpose(formants) * moves, frames=5) * throat.stretch  # (F, 5)
-    levels = np.stack([voicing * np.exp(place * throat.swell), frication], axis=1)
-    loud, hissing = np.repeat(_smooth(levels, frames=3), HOP, axis=0).T  # (T,) each
+    formants = _smooth(np.transpose(formants), frames=6) * throat.stretch  # (F, 5)
+    levels = _smooth(np.stack([voicing, frication], axis=1), frames=3)
+    loud, hissing = np.repeat(levels, HOP, axis=0).T  # (T,) each
 
     noise = generator.standard_normal((2, frames * HOP))
     pulses = glottal_pulses(np.repeat(pitch, HOP), throat, generator)
@@ -127,12 +122,10 @@ def speak(
     breath = throat.breath * noise[0] * (0.4 + np.abs(pulses))
     voice = _spectra((pulses + breath) * loud)
     hiss = _spectra(noise[1] * hissing)
-    return _overlap_add(voice * _tract(formants, throat.tilt) + hiss * _constriction(centre))
+    return _overlap_add(voice * _tract(formants, throat.tilt) + hiss * _constriction(centre, width))
 
 
-def glottal_pulses(
-    pitch: np.ndarray, throat: Throat, generator: np.random.Generator
-) -> np.ndarray:
+def glottal_pulses(pitch: np.ndarray, throat: Throat, generator: np.random.Generator) -> np.ndarray:
     r"""Derivative of the glottal flow, with a cycle's length and height perturbed.
 
     .. math:: g(p) = 2 p / q - 3 (p / q)^2, 0 \le p < q; \quad 0, q \le p < 1
@@ -177,10 +170,10 @@ def _tract(formants: np.ndarray, tilt: float) -> np.ndarray:
     return response * (10 ** (-tilt * octaves / 20)).astype(np.float32)
 
 
-def _constriction(centre: np.ndarray) -> np.ndarray:
+def _constriction(centre: np.ndarray, width: np.ndarray) -> np.ndarray:
     """(F, M) response of a broad hump at each frame's centre."""
     octaves = np.log2(np.maximum(_frequencies(), 30.0) / centre[:, None])
-    return np.exp(-0.5 * (octaves / 0.45) ** 2).astype(np.float32)
+    return np.exp(-0.5 * (octaves / width[:, None]) ** 2).astype(np.float32)
 
 
 def _frequencies() -> np.ndarray:

@@ -1,6 +1,7 @@
 """Everything that a finished affect run writes: result, predictions, figures, model folder."""
 
 import csv
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,9 @@ from emovec.training.evaluation import measure
 from emovec.training.models import AffectModel
 from emovec.training.tasks import AffectTask
 
+logger = logging.getLogger(__name__)
+
+HEADLINE = (*AFFECT_AXES, "mean")
 DESCRIPTION = (
     "Valence, arousal and dominance of an utterance, and its region of the affect sphere, after "
     "EmoSphere-SER (Cho et al., 2025)."
@@ -102,7 +106,26 @@ def write_affect_run(
     card = model_card(hparams["name"], DESCRIPTION, run.data.info, result)
     save_model(folder / "model", run.model, card)
     write_result(folder / "result.json", result)
+    logger.info("%s", headline(result))
+    logger.info("written to %s: result.json, predictions.csv, figures/, model/", folder)
     return result
+
+
+def headline(result: Result) -> str:
+    """Concordances of the model and its baselines on the test split, as a table."""
+    systems = [m.metric.removesuffix("ccc/mean") for m in result.metrics]
+    lines = [f"{'concordance on test':28}" + "".join(f"{column:>22}" for column in HEADLINE)]
+    for prefix in [s for s, m in zip(systems, result.metrics, strict=True) if s != m.metric]:
+        cells = [_cell(result.get(f"{prefix}ccc/{column}")) for column in HEADLINE]
+        lines.append(f"{prefix.rstrip('/') or 'this model':28}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def _cell(metric: Metric | None) -> str:
+    if metric is None:
+        return f"{'-':>22}"
+    low, high = metric.interval or (metric.value, metric.value)
+    return f"{metric.value:6.3f} [{low:5.2f}, {high:5.2f}]".rjust(22)
 
 
 def model_metrics(run: AffectRun) -> list[Metric]:

@@ -11,7 +11,8 @@ from emovec.errors import AudioError
 
 
 def sine(frequency: float, sample_rate: int, seconds: float = 1.0) -> np.ndarray:
-    return 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * sample_rate)) / sample_rate)
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    return 0.5 * np.sin(2 * np.pi * frequency * time)
 
 
 def loudest_frequency(wave: np.ndarray, sample_rate: int) -> float:
@@ -26,7 +27,9 @@ def refused(path: Path, **options) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("suffix, subtype", [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "FLOAT")])
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "FLOAT")]
+)
 def test_samples_are_kept(tmp_path, suffix, subtype):
     wave = sine(440, 16000)
     path = tmp_path / f"a.{suffix}"

@@ -1,6 +1,7 @@
 """Training: same seed, same numbers; a resumed run is an unbroken one; two processes are one."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,11 @@ def make_brain(corpus: Path, folder: Path, epochs: int = 3, **changes: object) -
         {"noprogressbar": True, "distributed_backend": "gloo", "device": "cpu"}
     )
     settings: dict = {"seed": 3, "epochs": epochs, "patience": 9, **changes}
-    return TaskBrain(task, model, lambda p: torch.optim.AdamW(p, 1e-3), "warm_up_cosine", options, folder, **settings)
+
+    def optimizer(parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, 1e-3)
+
+    return TaskBrain(task, model, optimizer, "warm_up_cosine", options, folder, **settings)
 
 
 def make_loaders(brain: TaskBrain, corpus: Path) -> list:
