@@ -1,5 +1,9 @@
-"""Markdown made from results: RESULTS.md and the tables of papers."""
+"""Markdown made from results: RESULTS.md and the tables of papers.
 
+python -m emovec.report.markdown results RESULTS.md
+"""
+
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,10 +58,11 @@ class _Run:
 
 
 def write_results_markdown(results_folder: Path, output: Path) -> None:
-    """Write RESULTS.md: a section for each recipe, corpus and protocol.
+    """Write RESULTS.md: a section for each recipe, corpus and protocol, then papers' tables.
 
     Args:
-        results_folder: holds ``<recipe>/<name>/<seed>/result.json``
+        results_folder: holds ``<recipe>/<name>/<seed>/result.json``, and ``table.md`` anywhere, as
+            recipes/paper_tables.py writes it
         output: file to write
 
     Raises:
@@ -72,6 +77,9 @@ def write_results_markdown(results_folder: Path, output: Path) -> None:
     parts = [HEAD, *(_section(*key, runs) for key, runs in sorted(sections.items()))]
     if not sections:
         parts.append("No results yet.\n")
+    parts += [
+        path.read_text(encoding="utf-8") for path in sorted(results_folder.glob("**/table.md"))
+    ]
     with write_atomically(output) as file:
         file.write("\n".join(parts))
 
@@ -234,3 +242,7 @@ def _main_first(metric: str) -> int:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
+
+
+if __name__ == "__main__":
+    write_results_markdown(*map(Path, sys.argv[1:3]))

@@ -51,6 +51,14 @@ def test_no_results(tmp_path):
     assert "No results yet." in written(tmp_path, {})
 
 
+def test_a_paper_s_table_is_appended(tmp_path):
+    folder = tmp_path / "results" / "papers"
+    folder.mkdir(parents=True)
+    (folder / "table.md").write_text("# A table\n")
+    write_results_markdown(tmp_path / "results", tmp_path / "RESULTS.md")
+    assert (tmp_path / "RESULTS.md").read_text().endswith("# A table\n")
+
+
 def test_a_run_and_its_baseline(tmp_path):
     values = {"rmse/valence": 0.3, "ccc/mean": 0.5, "baseline_ridge/ccc/mean": 0.25}
     text = written(tmp_path, {"ser/emosphere/1": result(values)})
