@@ -234,6 +234,8 @@ def share_of_epoch(data: UtteranceBatches, batch_seconds: float, folder: Path) -
         seed=0,
         epochs=1,
         patience=1,
+        precision="fp32",
+        max_grad_norm=5.0,
     )
     few = make_data(data.root, data.utterances[:4])
     loaders = [

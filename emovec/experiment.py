@@ -27,7 +27,14 @@ from emovec.tables.results import differing_hparams
 
 Hparams = TypeVar("Hparams")
 
-_RUN_OPTIONS = {field.name for field in fields(RunOptions)}
+# Of SpeechBrain's run options those that change no number; those that do are hyper-parameters.
+_RUN_OPTIONS = (
+    "device",
+    "distributed_backend",
+    "noprogressbar",
+    "ckpt_interval_minutes",
+    "ckpt_interval_steps",
+)
 
 
 @dataclass(frozen=True)

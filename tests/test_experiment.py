@@ -49,11 +49,11 @@ def test_objects_are_built_and_kept_plain(file: Path, tmp_path: Path) -> None:
 
 
 def test_overrides_reach_references(file: Path, tmp_path: Path) -> None:
-    run = start(file, "--seed=7", "--rate=1e-5", "--names=[c]", "--precision=bf16")
+    run = start(file, "--seed=7", "--rate=1e-5", "--names=[c]", "--device=cpu")
     assert run.folder == tmp_path / "runs" / "7"
     assert run.hparams.made == {"x": 1e-5}
     assert run.hparams.names == ["c"]
-    assert run.run_options.precision == "bf16"
+    assert run.run_options.device == "cpu"
 
 
 def test_a_file_may_extend_another(file: Path, tmp_path: Path) -> None:

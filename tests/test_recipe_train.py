@@ -161,6 +161,7 @@ def test_emotion_as_auxiliary_with_other_parts(
     options = (
         "--auxiliary=emotion",
         "--pooling=attentive_statistics_pooling",
+        "--pooling_options=null",
         "--layers=weighted",
         "--auxiliary_weight=constant",
         "--micro_batches=2",

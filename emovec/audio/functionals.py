@@ -34,6 +34,7 @@ _RHYTHM = (
     "pause/per_second",
     "loudness/peaks_per_second",
 )
+VERSION = 1  # add one when the same clip gives other values: kept tables are then made anew
 NAMES = (
     *(f"{track}/{statistic}" for track in _TRACKS for statistic in _STATISTICS),
     *(

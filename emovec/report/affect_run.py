@@ -137,7 +137,8 @@ def model_metrics(run: AffectRun) -> list[Metric]:
 def baseline_metrics(run: AffectRun, prepared_folder: Path, seed: int) -> list[Metric]:
     """The same metrics of each baseline, on the same clips."""
     metrics = []
-    predictions = affect_baselines(run.data, prepared_folder, seed)
+    max_seconds = run.model.arguments()["max_seconds"]
+    predictions = affect_baselines(run.data, prepared_folder, max_seconds, seed)
     task, speakers = run.task.without_auxiliary(), _speakers(run)
     place = {u.id: row for row, u in enumerate(run.data.splits["test"])}
     order = [place[id_] for id_ in run.collected.ids]
@@ -181,6 +182,6 @@ def draw(run: AffectRun) -> dict[str, figures.Figure]:
 
 
 def _speakers(run: AffectRun) -> list[str]:
-    """Speaker of each collected clip."""
-    speaker = {u.id: u.speaker for u in run.data.splits["test"]}
+    """Speaker of each collected clip; one that is not known counts as a speaker of its own."""
+    speaker = {u.id: u.speaker or f"unknown, {u.id}" for u in run.data.splits["test"]}
     return [speaker[id_] for id_ in run.collected.ids]

@@ -102,8 +102,14 @@ def check_splits(
             "Mend the manifest or choose another protocol."
         )
     placed = {row.id for row in assignments}
-    left_out = [u.id for u in utterances if u.id not in placed]
-    return sharing + ([_listed(left_out, "utterances in no split")] if left_out else [])
+    left_out = [u for u in utterances if u.id not in placed]
+    unknown = [u.id for u in left_out if not u.speaker]
+    others = [u.id for u in left_out if u.speaker]
+    told = (
+        (unknown, "utterances of unknown speakers in no split"),
+        (others, "utterances in no split"),
+    )
+    return sharing + [_listed(ids, what) for ids, what in told if ids]
 
 
 def split_hash(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import speechbrain
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from speechbrain.utils import checkpoints
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.epoch_loop import EpochCounter
+from speechbrain.utils.run_opts import RunOptions
 from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
 
@@ -104,6 +104,8 @@ class TaskBrain(speechbrain.Brain):
         seed: of dropout
         epochs: at most
         patience: epochs without a better one before stopping
+        precision: of training: "fp32", or "bf16" or "fp16" for mixed precision
+        max_grad_norm: longer gradients are cut to this length
     """
 
     def __init__(
@@ -112,11 +114,13 @@ class TaskBrain(speechbrain.Brain):
         model: nn.Module,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         schedule: str,
-        run_options: Any,
+        run_options: RunOptions,
         folder: Path,
         seed: int,
         epochs: int,
         patience: int,
+        precision: str,
+        max_grad_norm: float,
     ) -> None:
         if schedule not in SCHEDULES:
             raise HparamError(f"schedule is '{schedule}'; expected one of {sorted(SCHEDULES)}.")
@@ -128,7 +132,16 @@ class TaskBrain(speechbrain.Brain):
             folder / "checkpoints",
             recoverables={"model": model, "history": history, "epochs": self.epochs},
         )
-        super().__init__({"model": model}, optimizer, None, run_options, checkpointer)
+        try:
+            super().__init__(
+                {"model": model},
+                optimizer,
+                {"precision": precision, "max_grad_norm": max_grad_norm},
+                run_options,
+                checkpointer,
+            )
+        except (ValueError, KeyError) as error:  # such as fp16 without a GPU
+            raise HparamError(f"precision is '{precision}': {error}") from error
         self.task = task
         self.model = model
         self.folder = folder
@@ -159,7 +172,10 @@ class TaskBrain(speechbrain.Brain):
         return self._gather()
 
     def _wrap_distributed(self) -> None:
-        """Nothing: gradients are added up once an effective batch, see ``sum_gradients``."""
+        """Only the weights of the first process: for gradients see ``sum_gradients``."""
+        if distributed.is_initialized():
+            for weights in self.modules.state_dict().values():
+                distributed.broadcast(weights, 0)
 
     def init_optimizers(self) -> None:
         """Make the optimiser, and note its peak rates before a checkpoint overwrites them."""
@@ -232,6 +248,11 @@ class TaskBrain(speechbrain.Brain):
         loss = self.task.loss(
             _to_tensors(collected.outputs), _to_tensors(collected.targets), epoch - 1
         )
+        if not np.isfinite(loss.item()):
+            raise TrainingError(
+                f"epoch {epoch}: the loss on valid is {loss.item()}; expected a finite one. "
+                "Lower the learning rate, or use --precision=fp32."
+            )
         metrics = self.task.metrics(collected.outputs, collected.targets)
         error = self.task.error(metrics)
         found = {"loss": loss.item(), "error": error, **metrics}

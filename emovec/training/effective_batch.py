@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from emovec.audio.batches import Batch
+from emovec.errors import TrainingError
 
 Tensors = dict[str, Tensor]
 
@@ -70,7 +71,7 @@ def accumulate_gradients(
     start = 0
     for batch, seed, part in zip(batches, seeds, made, strict=True):
         if not keeps_graph:
-            part = forward(batch, seed)
+            part = _same(forward(batch, seed), part)
         rows = slice(start, start := start + len(batch.lengths))
         torch.autograd.backward(
             [part[name] for name in gradients],
@@ -94,6 +95,18 @@ class _Forward:
         torch.manual_seed(seed)
         with self.autocast():
             return self.outputs(batch)
+
+
+def _same(second: Tensors, first: Tensors) -> Tensors:
+    """The second pass, which must say what the first said; rounding may differ, masks may not."""
+    for name, tensor in first.items():
+        scale = 1 + tensor.float().abs().max()
+        if (second[name].float() - tensor.float()).abs().max() > 0.05 * scale:
+            raise TrainingError(
+                f"{name}: the second pass over a micro-batch differs from the first, so their "
+                "dropout does; expected the same. Use --micro_batches=1 a process, or no dropout."
+            )
+    return second
 
 
 def _gradients(loss: Tensor, outputs: Tensors) -> Tensors:

@@ -64,6 +64,8 @@ class Hparams:
     optimizer: Callable
     learning_rate: float
     schedule: str
+    precision: str
+    max_grad_norm: float
     epochs: int
     patience: int
     batch_seconds: float
@@ -101,6 +103,8 @@ def main(argv: list[str]) -> None:
         seed=hparams.seed,
         epochs=hparams.epochs,
         patience=hparams.patience,
+        precision=hparams.precision,
+        max_grad_norm=hparams.max_grad_norm,
     )
     loaders = {split: order(hparams, batches, split) for split, batches in sets.items()}
     run.begin()

@@ -29,7 +29,7 @@ def ridge_name() -> str:
 
 
 def test_predictions_by_hand(data: Selection, tmp_path: Path) -> None:
-    found = affect_baselines(data, tmp_path, seed=3)
+    found = affect_baselines(data, tmp_path, 12.0, seed=3)
     assert set(found) == {"mean", ridge_name()}
     training, test = data.splits["train"], data.splits["test"]
     targets = np.array([[u.valence, u.arousal, u.dominance] for u in training])
@@ -45,15 +45,15 @@ def test_predictions_by_hand(data: Selection, tmp_path: Path) -> None:
 
 def test_rows_are_in_the_order_of_the_test_split(data: Selection, tmp_path: Path) -> None:
     turned = {**data.splits, "test": data.splits["test"][::-1]}
-    found = affect_baselines(data, tmp_path, seed=0)[ridge_name()]
-    again = affect_baselines(replace(data, splits=turned), tmp_path, seed=0)[ridge_name()]
+    found = affect_baselines(data, tmp_path, 12.0, seed=0)[ridge_name()]
+    again = affect_baselines(replace(data, splits=turned), tmp_path, 12.0, seed=0)[ridge_name()]
     np.testing.assert_allclose(again, found[::-1], atol=1e-9)
 
 
 def test_functionals_are_made_once(
     data: Selection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = affect_baselines(data, tmp_path, seed=0)
+    first = affect_baselines(data, tmp_path, 12.0, seed=0)
     (kept,) = tmp_path.iterdir()
     assert kept.suffix == ".npy"
 
@@ -61,11 +61,11 @@ def test_functionals_are_made_once(
         raise AssertionError("read again")
 
     monkeypatch.setattr(baselines, "functionals_table", fail)
-    again = affect_baselines(data, tmp_path, seed=0)
+    again = affect_baselines(data, tmp_path, 12.0, seed=0)
     assert all((again[name] == first[name]).all() for name in first)
     # other audio under the same ids
     clips = data.splits["test"]
     other = replace(clips[0], extra={**clips[0].extra, "audio_hash": "0" * 16})
     changed = replace(data, splits={**data.splits, "test": [other, *clips[1:]]})
     with pytest.raises(AssertionError, match="read again"):
-        affect_baselines(changed, tmp_path, seed=0)
+        affect_baselines(changed, tmp_path, 12.0, seed=0)

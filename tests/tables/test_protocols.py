@@ -85,7 +85,9 @@ def test_unknown_speakers_are_left_out():
     utterances = [*corpus([2] * 6), clip("nobody", "")]
     for assignments in (by_speaker(utterances, 0), folds_by_speaker(utterances, 3, 0)):
         assert "nobody" not in {row.id for row in assignments}
-        assert "1 utterances in no split (nobody)" in check_splits(utterances, assignments)
+        assert "1 utterances of unknown speakers in no split (nobody)" in check_splits(
+            utterances, assignments
+        )
 
 
 def test_too_few_speakers():

@@ -46,7 +46,8 @@ def make_brain(corpus: Path, folder: Path, epochs: int = 3, **changes: object) -
     options = RunOptions.from_dictionary(
         {"noprogressbar": True, "distributed_backend": "gloo", "device": "cpu"}
     )
-    settings: dict = {"seed": 3, "epochs": epochs, "patience": 9, **changes}
+    settings: dict = {"seed": 3, "epochs": epochs, "patience": 9, "precision": "fp32"}
+    settings |= {"max_grad_norm": 5.0, **changes}
 
     def optimizer(parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(parameters, 1e-3)
