@@ -217,8 +217,10 @@ def test_msp_podcast(tmp_path, write_audio, form):
         "0002_0002": "train",
         "0004_0001": "valid",
     }
-    (warning,) = check_splits(prepared.utterances, assignments)
-    assert warning.startswith("2 utterances in no split (MSP-PODCAST_0003_0001")
+    unknown, withheld = check_splits(prepared.utterances, assignments)
+    assert unknown.startswith("1 utterances of unknown speakers in no split (MSP-PODCAST_")
+    assert withheld.startswith("1 utterances in no split (MSP-PODCAST_")
+    assert "MSP-PODCAST_0003_0001" in unknown + withheld
 
 
 def test_msp_podcast_of_an_unnamed_or_given_release(tmp_path, write_audio):
