@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from emovec.errors import CorpusError
+from emovec.tables.corpus import Skip
 from emovec.tables.manifest import Utterance
 from emovec.tables.splits import Assignment
 
@@ -82,6 +83,8 @@ class Corpus:
         licence: what the audio may be used for
         citation: publication to name
         options: whatever else decides the labels
+        skipped: clips that were left out before, of a corpus in our own form
+        warnings: what was said of it then
         open: the corpus with what can only be known from its data folder
         make: writes the corpus in our own form into a new folder, if it is not found but made
     """
@@ -104,6 +107,8 @@ class Corpus:
     licence: str = ""
     citation: str = ""
     options: str = ""
+    skipped: tuple[Skip, ...] = ()
+    warnings: tuple[str, ...] = ()
     open: Callable[["Corpus", Path], "Corpus"] | None = None
     make: Callable[[Path], None] | None = None
 

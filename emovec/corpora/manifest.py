@@ -49,6 +49,8 @@ def with_facts(corpus: Corpus, root: Path) -> Corpus:
         language=info.language,
         licence=info.licence,
         citation=info.citation,
+        skipped=info.skipped,
+        warnings=info.warnings,
     )
 
 

@@ -120,7 +120,7 @@ def _fingerprint(corpus: Corpus, root: Path, files: Stamps, allow_partial: bool)
         "tables": [_stamp(root / name) for name in corpus.tables if (root / name).is_file()],
         "files": list(files.items()),
     }
-    return hashlib.blake2b(json.dumps(decides).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(json.dumps(decides, default=repr).encode(), digest_size=16).hexdigest()
 
 
 def _is(done: Path, fingerprint: str) -> bool:

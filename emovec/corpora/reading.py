@@ -200,6 +200,7 @@ def _utterance(clip: _Clip, measured: Measurement) -> Utterance:
 def _facts(
     corpus: Corpus, utterances: list[Utterance], skips: Mapping[str, str], warnings: list[str]
 ) -> CorpusInfo:
+    left_out = tuple(Skip(id_, reason) for id_, reason in sorted(skips.items()))
     return CorpusInfo(
         name=corpus.name,
         utterances=len(utterances),
@@ -210,6 +211,6 @@ def _facts(
         citation=corpus.citation,
         affect_scale=PROTOTYPE_SCALE if corpus.prototypes else corpus.affect_scale,
         affect_source="prototype" if corpus.prototypes else corpus.affect_source,
-        skipped=tuple(Skip(id_, reason) for id_, reason in sorted(skips.items())),
-        warnings=tuple(warnings),
+        skipped=(*corpus.skipped, *left_out),
+        warnings=(*corpus.warnings, *warnings),
     )

@@ -8,7 +8,7 @@ import pytest
 from emovec import corpora
 from emovec.corpora.folder import parse_mapping
 from emovec.errors import CorpusError, ManifestError
-from emovec.tables.corpus import CorpusInfo, read_corpus_info, write_corpus_info
+from emovec.tables.corpus import CorpusInfo, Skip, read_corpus_info, write_corpus_info
 from emovec.tables.manifest import Utterance, read_manifest, write_manifest
 
 
@@ -44,6 +44,14 @@ def test_manifest_is_taken_as_it_is(tmp_path, write_audio):
     assert prepared.info == CorpusInfo(
         "mine", 2, 2, "", "hi", "MIT", "", affect_scale=(1.0, 5.0), affect_source="rated"
     )
+
+
+def test_what_was_skipped_before_is_still_told(tmp_path, write_audio):
+    skipped, warnings = (Skip("c", "empty"),), ("2 clips found, 3 are published",)
+    write_own_form(tmp_path / "data", write_audio, skipped=skipped, warnings=warnings)
+    for _ in range(2):  # made, then used again
+        info = made(corpora.get("manifest"), tmp_path / "data", tmp_path / "out").info
+        assert (info.skipped, info.warnings) == (skipped, warnings)
 
 
 def test_manifest_without_affect(tmp_path, write_audio):
