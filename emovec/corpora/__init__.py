@@ -36,7 +36,9 @@ __all__ = [
 ]
 
 _CORPORA: dict[str, Callable[..., Corpus]] = {
-    "demo": partial(replace, manifest.CORPUS, name="demo", make=demo.synthesise),
+    "demo": partial(
+        replace, manifest.CORPUS, name="demo", release=demo.VERSION, make=demo.synthesise
+    ),
     "ravdess": partial(replace, ravdess.CORPUS),
     "emodb": partial(replace, emodb.CORPUS),
     "cremad": partial(replace, cremad.CORPUS),

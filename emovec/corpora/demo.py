@@ -28,6 +28,7 @@ from emovec.tables.corpus import CorpusInfo, write_corpus_info
 from emovec.tables.manifest import Utterance, write_manifest
 
 EMOTIONS = ("anger", "happiness", "sadness", "neutral", "fear", "surprise")
+VERSION = "1"  # add one when the same seed gives other clips: kept ones are then made anew
 SPEAKERS = 20
 TAKES = 6
 AFFECT_SCALE = (1.0, 7.0)
@@ -120,6 +121,7 @@ def synthesise(folder: Path, seed: int = 0, workers: int = 2) -> None:
 
 INFO = CorpusInfo(
     name="demo",
+    release=VERSION,
     language="none (babble)",
     licence="CC0-1.0",
     citation="emovec's demonstration corpus: synthesised, never evidence",

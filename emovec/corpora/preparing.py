@@ -69,7 +69,7 @@ def _data_folder(corpus: Corpus, data_folder: Path | None, output_folder: Path) 
     """The folder that holds the corpus, made if it is one that is made."""
     layout = " and ".join((corpus.audio, *corpus.tables))
     if corpus.make:
-        folder = data_folder or output_folder / corpus.name
+        folder = data_folder or output_folder / f"{corpus.name}_{corpus.release}"
         if not (folder / "corpus.json").is_file():
             if folder.is_dir() and any(folder.iterdir()):
                 raise CorpusError(

@@ -91,7 +91,7 @@ def test_what_is_made_is_made_once(tmp_path, write_audio):
     calls = []
     corpus = small_demo(write_audio, calls)
     first = made(corpus, None, tmp_path / "out")
-    assert first.root == tmp_path / "out" / "demo"
+    assert first.root == tmp_path / "out" / "demo_1"
     assert (first.root / first.utterances[0].path).is_file()
     assert made(corpus, None, tmp_path / "out") == first
     assert made(corpus, tmp_path / "there", tmp_path / "out").root == tmp_path / "there"
