@@ -6,8 +6,7 @@ import numpy as np
 import soundfile
 
 from emovec.errors import AudioError
-
-POINTER = b"version https://git-lfs"
+from emovec.tables.files import is_git_lfs_pointer
 
 
 def load(
@@ -64,11 +63,10 @@ def _read(
             wave = file.read(max(0, last - first), dtype="float32", always_2d=True)
             return wave, file.samplerate
     except soundfile.SoundFileError as error:
-        with path.open("rb") as file:
-            if file.read(len(POINTER)) == POINTER:
-                raise AudioError(
-                    f"{path}: is a text pointer of Git LFS; expected audio. Run `git lfs pull`."
-                ) from error
+        if is_git_lfs_pointer(path):
+            raise AudioError(
+                f"{path}: is a text pointer of Git LFS; expected audio. Run `git lfs pull`."
+            ) from error
         raise AudioError(
             f"{path}: cannot be read ({error}); expected audio that soundfile reads. Convert it."
         ) from error

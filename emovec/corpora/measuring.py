@@ -11,12 +11,13 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
+from emovec.tables.files import is_git_lfs_pointer
+
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".sph", ".w64"}
 )
 SHORTEST = 0.025  # seconds, one frame of speech
 _ROUNDING = 0.01  # seconds that a published end may lie behind the file's
-_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,8 @@ def _range(stretch: Stretch, seconds: float) -> tuple[float, str]:
 def _unreadable(path: Path, error: Exception) -> str:
     if not path.is_file():
         return "not found"
-    with path.open("rb") as file:
-        beginning = file.read(len(_POINTER))
-    if not beginning:
+    if path.stat().st_size == 0:
         return "is an empty file; get it again"
-    if beginning == _POINTER:
+    if is_git_lfs_pointer(path):
         return "is a Git LFS pointer, text instead of audio; run `git lfs pull` where it came from"
     return f"cannot be read as audio ({error}); get the file again"

@@ -113,9 +113,9 @@ def write_affect_run(
 
 def headline(result: Result) -> str:
     """Concordances of the model and its baselines on the test split, as a table."""
-    systems = [m.metric.removesuffix("ccc/mean") for m in result.metrics]
+    means = [m.metric for m in result.metrics if m.metric.endswith("ccc/mean")]
     lines = [f"{'concordance on test':28}" + "".join(f"{column:>22}" for column in HEADLINE)]
-    for prefix in [s for s, m in zip(systems, result.metrics, strict=True) if s != m.metric]:
+    for prefix in [mean.removesuffix("ccc/mean") for mean in means]:
         cells = [_cell(result.get(f"{prefix}ccc/{column}")) for column in HEADLINE]
         lines.append(f"{prefix.rstrip('/') or 'this model':28}" + "".join(cells))
     return "\n".join(lines)

@@ -74,3 +74,10 @@ def folder_atomically(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_git_lfs_pointer(path: Path) -> bool:
+    """Whether a file is the text that a checkout without Git LFS leaves instead of it."""
+    mark = b"version https://git-lfs"
+    with path.open("rb") as file:
+        return file.read(len(mark)) == mark

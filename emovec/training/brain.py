@@ -204,11 +204,7 @@ class TaskBrain(speechbrain.Brain):
             lambda: self.training_ctx,
             self.scaler,
         )
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"epoch {epoch + 1}, step {self.optimizer_step}: the loss is {loss.item()}; "
-                "expected a finite one. Lower the learning rate, or use --precision=fp32."
-            )
+        _check_finite(loss, f"epoch {epoch + 1}, step {self.optimizer_step}: the loss")
         sum_gradients(self.modules)
         factor = self._schedule(self.optimizer_step / self._steps)
         for group, peak in zip(self.optimizer.param_groups, self._peak_rates, strict=True):
@@ -248,11 +244,7 @@ class TaskBrain(speechbrain.Brain):
         loss = self.task.loss(
             _to_tensors(collected.outputs), _to_tensors(collected.targets), epoch - 1
         )
-        if not np.isfinite(loss.item()):
-            raise TrainingError(
-                f"epoch {epoch}: the loss on valid is {loss.item()}; expected a finite one. "
-                "Lower the learning rate, or use --precision=fp32."
-            )
+        _check_finite(loss, f"epoch {epoch}: the loss on valid")
         metrics = self.task.metrics(collected.outputs, collected.targets)
         error = self.task.error(metrics)
         found = {"loss": loss.item(), "error": error, **metrics}
@@ -293,6 +285,14 @@ class TaskBrain(speechbrain.Brain):
             with SummaryWriter(str(self.folder / "tensorboard")) as writer:
                 for key, value in row.items():
                     writer.add_scalar(key, value, row["epoch"])
+
+
+def _check_finite(loss: Tensor, what: str) -> None:
+    if not torch.isfinite(loss):
+        raise TrainingError(
+            f"{what} is {loss.item()}; expected a finite one. "
+            "Lower the learning rate, or use --precision=fp32."
+        )
 
 
 def _joined(parts: list[Collected]) -> Collected:

@@ -55,8 +55,13 @@ def accumulate_gradients(
     Returns:
         () the loss, the same in all processes
     """
+
+    def forward(batch: Batch, seed: int) -> Tensors:
+        torch.manual_seed(seed)
+        with autocast():
+            return outputs(batch)
+
     keeps_graph = len(batches) == 1
-    forward = _Forward(outputs, autocast)
     with torch.set_grad_enabled(keeps_graph):
         made = [forward(batch, seed) for batch, seed in zip(batches, seeds, strict=True)]
     own = {name: torch.cat([part[name] for part in made]).detach().float() for name in made[0]}
@@ -78,23 +83,6 @@ def accumulate_gradients(
             [gradients[name][rows].to(part[name].dtype) for name in gradients],
         )
     return value.detach()
-
-
-class _Forward:
-    """A seeded forward pass under autocast."""
-
-    def __init__(
-        self,
-        outputs: Callable[[Batch], Tensors],
-        autocast: Callable[[], AbstractContextManager],
-    ) -> None:
-        self.outputs = outputs
-        self.autocast = autocast
-
-    def __call__(self, batch: Batch, seed: int) -> Tensors:
-        torch.manual_seed(seed)
-        with self.autocast():
-            return self.outputs(batch)
 
 
 def _same(second: Tensors, first: Tensors) -> Tensors:
