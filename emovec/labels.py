@@ -19,6 +19,26 @@ EMOTIONS = (
     "no_agreement",
 )
 
+# Other words and codes for these emotions, as IEMOCAP, CREMA-D, MELD, EmoBox and audformat
+# databases write them.
+_SYNONYMS = {
+    "anger": ("angry", "ang"),
+    "happiness": ("happy", "hap", "joy", "joyful"),
+    "sadness": ("sad",),
+    "neutral": ("neu", "neutrality"),
+    "fear": ("fearful", "fea"),
+    "disgust": ("disgusted", "dis"),
+    "surprise": ("surprised", "sur"),
+    "contempt": ("contemptuous",),
+    "calm": ("calmness",),
+    "boredom": ("bored",),
+    "excitement": ("excited", "exc"),
+    "frustration": ("frustrated", "fru"),
+    "other": ("others", "oth"),
+    "no_agreement": ("no agreement", "no-agreement", "xxx"),
+}
+_NAME_OF = {word: name for name in EMOTIONS for word in (name, *_SYNONYMS[name])}
+
 GENDERS = ("female", "male")
 
 # Mean pleasure, arousal and dominance of emotion terms in Russell & Mehrabian (1977), "Evidence
@@ -35,6 +55,22 @@ AFFECT_PROTOTYPES = {
     "surprise": (0.40, 0.67, -0.13),
     "boredom": (-0.65, -0.62, -0.33),
 }
+
+
+def emotion_named(label: str) -> str:
+    """Our name of an emotion that others call by another word, in any case.
+
+    Args:
+        label: a word for an emotion, or a corpus' short code of it
+
+    Returns:
+        a name of ``EMOTIONS``, or the label in lower case where it means none of them
+
+    >>> emotion_named("Fearful"), emotion_named("Sleepiness")
+    ('fear', 'sleepiness')
+    """
+    word = label.strip().lower()
+    return _NAME_OF.get(word, word)
 
 
 def affect_prototype(

@@ -76,7 +76,7 @@ def test_the_large_setting_is_the_published_one() -> None:
         "schedule": "constant",
         "epochs": 20,
         "corpus": "msp_podcast",
-        "protocol": "emosphere_inhouse",
+        "protocol": "emosphere-inhouse",
     }
     assert {key: large[key] for key in published} == published
     assert large["encoder"] == small["encoder"] | {

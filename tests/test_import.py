@@ -21,7 +21,7 @@ for name in ("emovec.tables", "emovec.metrics", "emovec.corpora"):
     package = importlib.import_module(name)
     for module in pkgutil.walk_packages(package.__path__, name + "."):
         importlib.import_module(module.name)
-import emovec.sphere, emovec.labels, emovec.errors
+import emovec.sphere, emovec.labels, emovec.errors, emovec.cli
 print(*sorted(name for name in sys.modules if "." not in name))
 """
 

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emovec.labels import AFFECT_AXES, AFFECT_PROTOTYPES, EMOTIONS, GENDERS, affect_prototype
+from emovec.labels import (
+    AFFECT_AXES,
+    AFFECT_PROTOTYPES,
+    EMOTIONS,
+    GENDERS,
+    affect_prototype,
+    emotion_named,
+)
 
 
 def test_names_are_unique_words():
@@ -38,3 +45,35 @@ def test_intensity_scales_the_prototype(emotion, intensity):
 def test_no_prototype(emotion):
     assert affect_prototype(emotion) is None
     assert affect_prototype(emotion, 0.5) is None
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_our_own_names_are_kept(emotion):
+    assert emotion_named(emotion) == emotion_named(f" {emotion.upper()} ") == emotion
+
+
+@pytest.mark.parametrize(
+    ("words", "emotion"),
+    [
+        ("angry Angry ANG", "anger"),
+        ("happy hap joy", "happiness"),
+        ("Sad SAD", "sadness"),
+        ("neu Neutral", "neutral"),
+        ("Fear fearful FEA", "fear"),
+        ("disgust Disgusted DIS", "disgust"),
+        ("Surprise surprised", "surprise"),
+        ("excited exc", "excitement"),
+        ("Frustrated fru", "frustration"),
+        ("Calm", "calm"),
+        ("Boredom bored", "boredom"),
+        ("Contempt", "contempt"),
+        ("Other others", "other"),
+    ],
+)
+def test_words_of_others(words, emotion):
+    assert {emotion_named(word) for word in words.split()} == {emotion}
+
+
+def test_what_we_have_no_name_for_is_kept():
+    assert emotion_named("pain, Groan") == "pain, groan"
+    assert emotion_named("") == ""

@@ -29,7 +29,7 @@ if hparams["rate"] == 13:
 if hparams["rate"] != 14:
     value = hparams["rate"] / 10 + hparams["seed"] / 100
     facts = RunFacts("", "feed", hparams["seed"], "", 1.0, "", {}, "", hparams, "small", "rated",
-                     "by_speaker", "", False)
+                     "by-speaker", "", False)
     write_result(folder / "result.json", Result(facts, (Metric("ccc/mean", value, 9, 3, None),)))
 """
 HPARAMS = {

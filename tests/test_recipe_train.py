@@ -97,9 +97,10 @@ def test_metrics_and_facts(run: Path, small_corpus: Path) -> None:
     inside = [m.interval[0] <= m.value <= m.interval[1] for m in result.metrics]
     assert sum(inside) >= 0.8 * len(inside)
     assert (result.run.corpus, result.run.affect_source) == ("small", "rated")
-    assert (result.run.protocol, result.run.shares_speakers) == ("by_speaker", False)
+    assert (result.run.protocol, result.run.shares_speakers) == ("by-speaker", False)
     assert result.run.hparams["epochs"] == 2 and result.run.seed == 1
-    assert result.skipped == () and result.warnings == ()
+    mixed = "fold 0: 2 sessions in more than one split (0, 1)"
+    assert (result.skipped, result.run.leaks, result.warnings) == ((), (), (mixed,))
 
 
 def test_the_mean_agrees_with_nothing(run: Path) -> None:
@@ -113,7 +114,7 @@ def test_predictions_are_of_the_test_split_and_true_on_the_corpus_scale(
 ) -> None:
     clips = {u.id: u for u in read_manifest(small_corpus / "manifest.csv")}
     rows = read_predictions(run)
-    splits = read_splits(run.parent / "data" / "splits" / "by_speaker.csv")
+    splits = read_splits(run.parent / "data" / "splits" / "by-speaker.csv")
     assert set(rows) == {row.id for row in splits if row.split == "test"}
     for id_, row in rows.items():
         assert [float(row[axis]) for axis in AXES] == pytest.approx(clips[id_].affect, abs=1e-3)
@@ -182,16 +183,16 @@ def test_emotion_as_auxiliary_with_other_parts(
 
 def test_no_auxiliary_on_one_of_five_folds(runs: Path, small_corpus: Path, train: Callable) -> None:
     folder = runs / "fold"
-    options = ("--auxiliary=none", "--regions=18", "--protocol=speaker_5fold", "--fold=2")
+    options = ("--auxiliary=none", "--regions=18", "--protocol=group-kfold", "--fold=2")
     train(command(small_corpus, folder, *options))
     found = values(folder)
     assert {name for name in found if not name.startswith("baseline_")} == set(PLAIN)
-    splits = read_splits(folder.parent / "data" / "splits" / "speaker_5fold.csv")
+    splits = read_splits(folder.parent / "data" / "splits" / "group-kfold.csv")
     expected = {row.id for row in splits if (row.fold, row.split) == (2, "test")}
     assert set(read_predictions(folder)) == expected
     said = emovec.load(folder / "model").predict(small_corpus / "audio" / "0_anger_0.wav")
     assert 0 <= said.region < 18 and said.emotions == {}
-    assert read_result(folder / "result.json").run.protocol == "speaker_5fold"
+    assert read_result(folder / "result.json").run.protocol == "group-kfold"
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """What a corpus is, and what its reader needs to tell: how it looks on disk, and its labels."""
 
 import csv
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,9 +53,27 @@ class Labels:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way to split a corpus, from its utterances and a seed."""
+    """A way to split a corpus, and the numbers that were published for it.
 
-    assign: Callable[[list[Utterance], int], list[Assignment]]
+    Attributes:
+        assign: splits from the utterances that are left by what follows, and a seed
+        emotions: emotion of the corpus to class of the protocol; clips of others are left out;
+            empty: all, as they are
+        with_affect: only clips with valence, arousal and dominance
+        shortest: seconds; shorter clips are left out
+        published: numbers by "clips", "speakers" or an emotion, alone or behind a split
+            ("train/speakers") or a fold and a split ("fold 0/test/anger"); without a fold,
+            distinct clips over all folds
+        source: publication of the protocol
+        shares_speakers: its own splits share speakers
+    """
+
+    assign: Callable[[Sequence[Utterance], int], list[Assignment]]
+    emotions: Mapping[str, str] = field(default_factory=dict)
+    with_affect: bool = False
+    shortest: float = 0.0
+    published: Mapping[str, int] = field(default_factory=dict)
+    source: str = ""
     shares_speakers: bool = False
 
 
@@ -82,10 +100,14 @@ class Corpus:
         language: language code
         licence: what the audio may be used for
         citation: publication to name
+        homepage: where to ask for it
+        conversions: suffix of audio that is shipped but cannot be read, and how to convert it
         options: whatever else decides the labels
         skipped: clips that were left out before, of a corpus in our own form
         warnings: what was said of it then
-        open: the corpus with what can only be known from its data folder
+        open: the corpus with what can only be known from its data folder; done again, the same
+        trials: official lists of trials that are in the data folder, by name, and their published
+            numbers
         make: writes the corpus in our own form into a new folder, if it is not found but made
     """
 
@@ -106,10 +128,13 @@ class Corpus:
     language: str = ""
     licence: str = ""
     citation: str = ""
+    homepage: str = ""
+    conversions: Mapping[str, str] = field(default_factory=dict)
     options: str = ""
     skipped: tuple[Skip, ...] = ()
     warnings: tuple[str, ...] = ()
     open: Callable[["Corpus", Path], "Corpus"] | None = None
+    trials: Callable[[Path], Mapping[str, tuple[Path, int]]] | None = None
     make: Callable[[Path], None] | None = None
 
 
@@ -127,22 +152,31 @@ def pick(table: Mapping[str, _Value], code: str, kind: str) -> _Value:
     return table[code]
 
 
-def read_rows(path: Path, columns: Collection[str], delimiter: str = ",") -> list[dict[str, str]]:
+def read_rows(
+    path: Path, columns: Collection[str], delimiter: str = ",", encoding: str = "utf-8-sig"
+) -> list[dict[str, str]]:
     """Rows of a corpus' table, without blanks around cells.
 
     Raises:
-        CorpusError: if the table is missing, lacks a column, or a row is broken
+        CorpusError: if the table is missing, is in another encoding, lacks a column, or a row is
+            broken
     """
     if not path.is_file():
         raise CorpusError(f"{path}: not found; expected a table with {list(columns)}.")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file, delimiter=delimiter)
-        missing = [column for column in columns if column not in (table.fieldnames or ())]
-        if missing:
-            raise CorpusError(f"{path}: columns {missing} are missing; found {table.fieldnames}.")
-        rows = []
-        for row in table:
-            if None in row or None in row.values():
-                raise CorpusError(f"{path}:{table.line_num}: cells do not match the header.")
-            rows.append({column: cell.strip() for column, cell in row.items()})
+    try:
+        with path.open(newline="", encoding=encoding) as file:
+            table = csv.DictReader(file, delimiter=delimiter)
+            missing = [column for column in columns if column not in (table.fieldnames or ())]
+            if missing:
+                found = table.fieldnames
+                raise CorpusError(f"{path}: columns {missing} are missing; found {found}.")
+            rows = []
+            for row in table:
+                if None in row or None in row.values():
+                    raise CorpusError(f"{path}:{table.line_num}: cells do not match the header.")
+                rows.append({column: cell.strip() for column, cell in row.items()})
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(
+            f"{path}: {error}; expected a table in {encoding}. Get it again, or convert it."
+        ) from error
     return rows

@@ -2,8 +2,8 @@
 
 For example, for ``labels.csv`` with ``file,label,who`` and files below one folder::
 
-    python recipes/prepare.py folder --data_folder=tree --labels=tree/labels.csv
-        --columns="{id: file, emotion: label, speaker: who}" --emotions="{ang: anger}"
+    emovec prepare folder --data_folder=tree --corpus_options="{labels: tree/labels.csv,
+        columns: {id: file, emotion: label, speaker: who}, emotions: {ang: anger}}"
 
 The column mapped to ``id`` is the path below the folder, with or without suffix, unless ``path``
 is mapped as well. Written into the folder itself, the manifest makes it readable as ``manifest``.
@@ -45,13 +45,13 @@ def corpus(
     if labels is None or "id" not in columns or set(columns) - set(possible):
         raise CorpusError(
             f"folder: labels is {labels} and columns {columns}; expected a table and columns of "
-            f"{possible}, id among them. Pass --labels=FILE --columns='{{id: COLUMN, ...}}'."
+            f"{possible}, id among them. Pass them in --corpus_options."
         )
     rated = bool(set(AFFECT_AXES) & set(columns))
     if rated != (affect_scale is not None):
         raise CorpusError(
             f"folder: affect_scale is {affect_scale}; expected lowest and highest value if, and "
-            "only if, columns of affect are mapped. Pass --affect_scale=LOW,HIGH."
+            "only if, columns of affect are mapped. Pass them in --corpus_options."
         )
     table = Path(labels).resolve()
     return Corpus(
@@ -67,21 +67,6 @@ def corpus(
         affect_source="rated" if rated else None,
         options=f"{columns} {emotions}",
     )
-
-
-def parse_mapping(text: str) -> dict[str, str]:
-    """Mapping that is written on a command line.
-
-    Raises:
-        CorpusError: if it is no mapping
-
-    >>> parse_mapping("{id: file, emotion: label}")
-    {'id': 'file', 'emotion': 'label'}
-    """
-    pairs = [pair.partition(":") for pair in text.strip().strip("{}").split(",") if pair.strip()]
-    if not all(colon and key.strip() and value.strip() for key, colon, value in pairs):
-        raise CorpusError(f"folder: '{text}' is no mapping; expected '{{name: name, ...}}'.")
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _rows(

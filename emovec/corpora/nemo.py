@@ -54,4 +54,5 @@ CORPUS = Corpus(
     language="pl",
     licence="CC-BY-NC-SA-4.0",
     citation="Christop (2024), nEMO: dataset of emotional speech in Polish, LREC-COLING",
+    homepage="https://huggingface.co/datasets/amu-cai/nEMO",
 )

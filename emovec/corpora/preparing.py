@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus
 from emovec.corpora.measuring import AUDIO_SUFFIXES
@@ -13,7 +14,8 @@ from emovec.tables.corpus import CorpusInfo, read_corpus_info, write_corpus_info
 from emovec.tables.files import folder_atomically, write_atomically
 from emovec.tables.manifest import Utterance, read_manifest, write_manifest
 
-_READER = 1  # add one when the same files give another manifest
+MEASUREMENTS = "measurements.csv"
+_READER = 2  # add one when the same files give another manifest
 
 
 @dataclass(frozen=True)
@@ -49,20 +51,41 @@ def prepare(
         ManifestError: if two clips have the same id
         StorageError: if a table cannot be written
     """
-    root = _data_folder(corpus, data_folder, output_folder)
-    corpus = corpus.open(corpus, root) if corpus.open else corpus
+    corpus, root = locate(corpus, data_folder, output_folder)
     files = _walk(corpus, root)
     fingerprint = _fingerprint(corpus, root, files, allow_partial)
     manifest, facts = output_folder / "manifest.csv", output_folder / "corpus.json"
     done = output_folder / "prepared.json"
     if not (_is(done, fingerprint) and manifest.is_file() and facts.is_file()):
-        utterances, info = read(corpus, root, files, allow_partial, progress, workers)
+        cache = output_folder / MEASUREMENTS
+        utterances, info = read(corpus, root, files, cache, allow_partial, progress, workers)
         done.unlink(missing_ok=True)
         write_manifest(manifest, utterances)
         write_corpus_info(facts, info)
         with write_atomically(done) as file:  # written last: marks completion
-            json.dump({"fingerprint": fingerprint}, file)
+            json.dump({"fingerprint": fingerprint, "data_folder": str(root.resolve())}, file)
     return Prepared(read_manifest(manifest), read_corpus_info(facts), root)
+
+
+def locate(corpus: Corpus, data_folder: Path | None, output_folder: Path) -> tuple[Corpus, Path]:
+    """The corpus with what only its folder tells, and that folder; one that is made is made now.
+
+    Args:
+        corpus: from ``emovec.corpora.get``, or located before
+        data_folder: where the corpus lies; None: one that is made goes below ``output_folder``
+        output_folder: where its tables will be written
+
+    Raises:
+        CorpusError: if the folder is not there, or at another level, which is then named
+    """
+    root = _data_folder(corpus, data_folder, output_folder)
+    try:
+        opened = corpus.open(corpus, root) if corpus.open else corpus
+    except CorpusError:
+        _check_level(corpus, root)
+        raise
+    _check_level(opened, root)
+    return opened, root
 
 
 def _data_folder(corpus: Corpus, data_folder: Path | None, output_folder: Path) -> Path:
@@ -70,7 +93,7 @@ def _data_folder(corpus: Corpus, data_folder: Path | None, output_folder: Path) 
     layout = " and ".join((corpus.audio, *corpus.tables))
     if corpus.make:
         folder = data_folder or output_folder / f"{corpus.name}_{corpus.release}"
-        if not (folder / "corpus.json").is_file():
+        if not all((folder / name).is_file() for name in corpus.tables):
             if folder.is_dir() and any(folder.iterdir()):
                 raise CorpusError(
                     f"{folder}: holds other files; expected {layout}, or nothing. "
@@ -88,20 +111,51 @@ def _data_folder(corpus: Corpus, data_folder: Path | None, output_folder: Path) 
     if written & {(data_folder / name).resolve() for name in corpus.tables}:
         raise CorpusError(
             f"{output_folder}: holds a table that is read; expected another folder to write to. "
-            "Pass --output_folder=PATH."
+            "Choose another one for them."
         )
     return data_folder
 
 
+def _check_level(corpus: Corpus, root: Path) -> None:
+    """Raise if the data folder holds nothing of the corpus, but one above or below it does."""
+    mark = corpus.audio if not corpus.audio.startswith("**") else next(iter(corpus.tables), "")
+    if not mark or PurePath(mark).is_absolute() or any(root.glob(mark)):
+        return
+    below = [
+        folder for folder in sorted(root.glob("*")) + sorted(root.glob("*/*")) if folder.is_dir()
+    ]
+    for other in (root.resolve().parent, *below):
+        if any(other.glob(mark)):
+            raise CorpusError(
+                f"{corpus.name}: no {mark} below {root}; found them below {other}. "
+                f"Pass --data_folder={other}."
+            )
+
+
 def _walk(corpus: Corpus, root: Path) -> Stamps:
-    """Audio files by path below the data folder, sorted."""
+    """Audio files by path below the data folder, sorted.
+
+    Raises:
+        CorpusError: if a name is not UTF-8, as no table can hold it
+    """
     found = {}
     for path in root.glob(corpus.audio):
         relative = path.relative_to(root)
         hidden = any(part.startswith(".") for part in relative.parts)  # such as ._a.wav of a Mac
         if path.suffix.lower() in AUDIO_SUFFIXES and not hidden and path.is_file():
-            found[relative.as_posix()] = _stamp(path)
+            found[_utf8(relative.as_posix(), root)] = _stamp(path)
     return dict(sorted(found.items()))
+
+
+def _utf8(name: str, root: Path) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            f"{root}: the name {os.fsencode(name)!r} is not UTF-8; expected names that a table can "
+            "hold. Rename the file, for example with convmv."
+        ) from error
+    return name
 
 
 def _stamp(path: Path) -> tuple[int, int]:

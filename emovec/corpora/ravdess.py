@@ -54,4 +54,5 @@ CORPUS = Corpus(
     language="en",
     licence="CC-BY-NC-SA-4.0",
     citation="Livingstone & Russo (2018), PLOS ONE 13(5), e0196391",
+    homepage="https://zenodo.org/records/1188976",
 )

@@ -21,12 +21,14 @@ _LISTED = 10  # clips in a message
 class _Clip:
     path: str
     labels: Labels
+    fault: str = ""  # of its labels
 
 
 def read(
     corpus: Corpus,
     root: Path,
     files: Stamps,
+    cache: Path,
     allow_partial: bool,
     progress: bool,
     workers: int | None,
@@ -37,15 +39,18 @@ def read(
         corpus: how it looks
         root: its folder
         files: audio files, by path below it
+        cache: table of what was measured before
         allow_partial: leave out clips that are missing or cannot be used, and list them
         progress: show a bar, if there is a terminal to show it on
         workers: threads; None: one for each core
 
     Raises:
-        CorpusError: if labels make no sense, or clips are missing or cannot be used
+        CorpusError: if clips are missing, or their labels or audio cannot be used
         ManifestError: if two clips have the same id
     """
     clips = _label_all(corpus, root, files)
+    faults = {clip.labels.id: f"{clip.path}: {clip.fault}" for clip in clips if clip.fault}
+    _check_faults(corpus, faults, len(clips), allow_partial)
     missing = {
         clip.labels.id: f"{clip.path}: not found"
         for clip in clips
@@ -59,10 +64,11 @@ def read(
         if clip.labels.id in corpus.known_bad
     }
     clips = [clip for clip in clips if clip.labels.id not in skips]
-    stretches = [Stretch(root / c.path, c.labels.start, c.labels.stop) for c in clips]
-    measured = measure_all(stretches, corpus.name, progress, workers)
-    pairs = list(zip(clips, measured, strict=True))
-    faults = {c.labels.id: f"{c.path}: {m.fault}" for c, m in pairs if m.fault}
+    labelled = [clip for clip in clips if not clip.fault]
+    stretches = [Stretch(c.path, c.labels.start, c.labels.stop) for c in labelled]
+    measured = measure_all(root, stretches, corpus.name, progress, workers, cache)
+    pairs = list(zip(labelled, measured, strict=True))
+    faults |= {c.labels.id: f"{c.path}: {m.fault}" for c, m in pairs if m.fault}
     _check_faults(corpus, faults, len(clips), allow_partial)
     utterances = [_utterance(clip, found) for clip, found in pairs if not found.fault]
     return utterances, _facts(corpus, utterances, skips | faults, warnings)
@@ -74,7 +80,7 @@ def _label_all(corpus: Corpus, root: Path, files: Stamps) -> list[_Clip]:
     if corpus.rows:
         sources = sorted(corpus.rows(root), key=lambda row: row[0])
     genders = corpus.genders(root) if corpus.genders else {}
-    clips = [_Clip(path, _label(corpus, path, source, genders)) for path, source in sources]
+    clips = [_labelled(corpus, path, source, genders) for path, source in sources]
     path_of: dict[str, str] = {}
     for clip in clips:
         if clip.labels.id in path_of:
@@ -86,25 +92,25 @@ def _label_all(corpus: Corpus, root: Path, files: Stamps) -> list[_Clip]:
     return clips
 
 
-def _label(corpus: Corpus, path: str, source: Any, genders: Mapping[str, str]) -> Labels:
-    """Labels of a clip, with what the base adds to them."""
+def _labelled(corpus: Corpus, path: str, source: Any, genders: Mapping[str, str]) -> _Clip:
+    """A clip with its labels and what the base adds to them, or with what is wrong with them."""
     try:
         labels = corpus.label(source)
         _check_numbers(corpus, labels)
     except (KeyError, ValueError) as error:
         said = f"{error} is no known code" if isinstance(error, KeyError) else error
-        raise CorpusError(
-            f"{corpus.name}: {path}: {said}; expected labels as published. Mend or remove the clip."
-        ) from error
+        id_ = PurePath(path).with_suffix("").as_posix()  # base names may occur again
+        return _Clip(path, Labels(id=id_), f"{said}; expected labels as published")
     affect = labels.affect
     if corpus.prototypes:
         affect = affect_prototype(labels.emotion, labels.intensity) or (None, None, None)
-    return replace(
+    labels = replace(
         labels,
         id=labels.id or PurePath(path).stem,
         gender=labels.gender or genders.get(labels.speaker, ""),
         affect=affect,
     )
+    return _Clip(path, labels)
 
 
 def _check_numbers(corpus: Corpus, labels: Labels) -> None:
@@ -143,7 +149,8 @@ def _count(
     elif speakers < (corpus.speakers or 0):
         few = f"{speakers} of {corpus.speakers} speakers found under {folder}"
     if not found:
-        raise CorpusError(f"{corpus.name}: {few}; expected {corpus.audio}. Mend --data_folder.")
+        advice = _conversion(corpus, root) or "Mend --data_folder."
+        raise CorpusError(f"{corpus.name}: {few}; expected {corpus.audio}. {advice}")
     if few and not allow_partial:
         raise CorpusError(
             f"{corpus.name}: {few}; is the copy complete? Pass --allow_partial to go on."
@@ -154,6 +161,14 @@ def _count(
     if corpus.speakers is not None and speakers > corpus.speakers:
         warnings.append(f"{speakers} speakers found, {corpus.speakers} are published")
     return warnings
+
+
+def _conversion(corpus: Corpus, root: Path) -> str:
+    """How to convert audio that is there but cannot be read."""
+    for suffix, advice in corpus.conversions.items():
+        if any(root.rglob(f"*{suffix}")):
+            return f"There are {suffix} files: {advice}"
+    return ""
 
 
 def _unlisted(corpus: Corpus, files: Stamps, clips: list[_Clip]) -> list[str]:

@@ -8,10 +8,17 @@ from typing import Any
 
 from emovec import corpora
 from emovec.errors import SplitError
-from emovec.labels import AFFECT_AXES
 from emovec.tables.corpus import CorpusInfo, Skip
 from emovec.tables.manifest import Utterance
-from emovec.tables.splits import SPLITS, Assignment, check_splits, split_hash, write_splits
+from emovec.tables.protocols import hold_out_valid
+from emovec.tables.splits import (
+    SPLITS,
+    Assignment,
+    check_splits,
+    manifest_hash,
+    split_line,
+    write_splits,
+)
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,9 @@ class Selection:
         splits: utterances of "train", "valid" and "test"
         protocol: name of the splits
         shares_speakers: whether the protocol's own splits share speakers
-        manifest_hash: of all ids, labels and folds of the protocol
-        split_hash: of those of this fold
+        manifest_hash: of all ids and labels of the corpus
+        split_line: names the protocol's splits in all folds
+        leaks: what lets a model know its test clips, where that was allowed
         skipped: clips that are left out
         warnings: what a reader of the results must know
     """
@@ -36,7 +44,8 @@ class Selection:
     protocol: str
     shares_speakers: bool
     manifest_hash: str
-    split_hash: str
+    split_line: str
+    leaks: tuple[str, ...]
     skipped: tuple[Skip, ...]
     warnings: tuple[str, ...]
 
@@ -53,6 +62,7 @@ def select(
     drop_emotions: Collection[str],
     with_affect: bool,
     allow_partial: bool,
+    allow_leak: bool,
 ) -> Selection:
     """Prepare a corpus, split it, and refuse splits that leak.
 
@@ -61,22 +71,23 @@ def select(
         options: of ``corpora.get``
         data_folder: where the corpus lies; None for one that is made
         prepared_folder: for manifest.csv, corpus.json and splits/
-        protocol: name of the splits; "default" for the corpus' first
+        protocol: name of the splits; "default" for ``corpora.default_protocol``
         fold: which of the protocol's folds, from 0
         seed: of the splits
         drop_emotions: clips of these are left out before splitting
         with_affect: leave out clips without valence, arousal and dominance
         allow_partial: go on with an incomplete copy
+        allow_leak: go on with splits that leak
 
     Raises:
         CorpusError: if the corpus is not as published
         SplitError: if no clip is left, a split leaks or is empty, or there is no such fold
     """
-    kind = corpora.get(corpus, **options)
-    name = next(iter(corpora.protocols(kind))) if protocol == "default" else protocol
-    shares_speakers = corpora.protocol(kind, name).shares_speakers
     folder = Path(data_folder) if data_folder else None
-    prepared = corpora.prepare(kind, folder, prepared_folder, allow_partial=allow_partial)
+    kind, root = corpora.locate(corpora.get(corpus, **options), folder, prepared_folder)
+    name = corpora.default_protocol(kind) if protocol == "default" else protocol
+    shares_speakers = corpora.protocol(kind, name).shares_speakers
+    prepared = corpora.prepare(kind, root, prepared_folder, allow_partial=allow_partial)
     dropped = _unwanted(prepared.utterances, drop_emotions, with_affect)
     utterances = [u for u in prepared.utterances if u.id not in dropped]
     if not utterances:
@@ -85,24 +96,39 @@ def select(
             f"{dict(Counter(dropped.values()))}; expected some to learn from. "
             "Choose another corpus, or mend drop_emotions."
         )
-    assignments = corpora.assign(kind, name, utterances, seed)
+    split_corpus = corpora.split(kind, name, utterances, seed)
+    utterances, assignments = split_corpus.utterances, split_corpus.assignments
     write_splits(prepared_folder / "splits" / f"{name}.csv", assignments)
-    in_fold = [row for row in assignments if row.fold == fold]
-    if not in_fold:
-        folds = sorted({row.fold for row in assignments})
-        raise SplitError(f"{corpus}: {name} has no fold {fold}; expected one of {folds}.")
-    warnings = check_splits(utterances, in_fold, shares_speakers)
+    in_fold, notes = _one_fold(utterances, assignments, fold, seed, f"{corpus}: {name}")
+    check = check_splits(utterances, in_fold, shares_speakers, allow_leak)
+    left_out = {**dropped, **split_corpus.left_out}
     return Selection(
         prepared.info,
         prepared.root,
         _by_split(utterances, in_fold),
         name,
         shares_speakers,
-        split_hash(utterances, assignments, _label),
-        split_hash(utterances, in_fold, _label),
-        (*prepared.info.skipped, *(Skip(id_, reason) for id_, reason in dropped.items())),
-        (*prepared.info.warnings, *warnings),
+        manifest_hash(prepared.utterances),
+        split_line(prepared.info.name, name, utterances, assignments),
+        check.leaks,
+        (*prepared.info.skipped, *(Skip(id_, reason) for id_, reason in left_out.items())),
+        (*prepared.info.warnings, *split_corpus.warnings, *notes, *check.warnings),
     )
+
+
+def _one_fold(
+    utterances: list[Utterance], assignments: list[Assignment], fold: int, seed: int, where: str
+) -> tuple[list[Assignment], list[str]]:
+    """One fold, with a validation split if the protocol has none, and what is to be said of it."""
+    in_fold = [row for row in assignments if row.fold == fold]
+    if not in_fold:
+        folds = sorted({row.fold for row in assignments})
+        raise SplitError(f"{where} has no fold {fold}; expected one of {folds}.")
+    if any(row.split == "valid" for row in in_fold):
+        return in_fold, []
+    in_fold = hold_out_valid(utterances, in_fold, seed)
+    number = sum(row.split == "valid" for row in in_fold)
+    return in_fold, [f"{where} does not validate; {number} clips of training speakers are held out"]
 
 
 def _unwanted(
@@ -125,9 +151,3 @@ def _by_split(
         split: [utterance for utterance in utterances if split_of.get(utterance.id) == split]
         for split in SPLITS
     }
-
-
-def _label(utterance: Utterance) -> str:
-    """All that may be learnt of an utterance."""
-    affect = [getattr(utterance, axis) for axis in AFFECT_AXES]
-    return f"{utterance.speaker} {utterance.emotion} {affect}"

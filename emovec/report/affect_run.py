@@ -96,8 +96,9 @@ def write_affect_run(
         corpus=run.data.info.name,
         affect_source=run.data.info.affect_source,
         protocol=run.data.protocol,
-        split_hash=run.data.split_hash,
+        split_hash=run.data.split_line,
         shares_speakers=run.data.shares_speakers,
+        leaks=run.data.leaks,
     )
     result = Result(facts, tuple(metrics), run.data.skipped, run.data.warnings)
     write_predictions(folder / "predictions.csv", run)

@@ -87,10 +87,11 @@ def _making(result: Result) -> str:
         "Command": f"`{run.command}`",
         "Commit": commit_cell([result]),
         "Seed": run.seed,
-        "Splits": f"{run.protocol}, hash {run.split_hash}{shared}",
+        "Splits": f"{run.split_hash}{shared}",
         "Machine": f"{run.machine}, {run.seconds:.0f} s",
     }
     lines = [f"- {name}: {fact}" for name, fact in facts.items()]
+    lines += [f"- **Leak, allowed with --allow_leak: {leak}**" for leak in run.leaks]
     return "\n".join(lines + [f"- Warning: {text}" for text in result.warnings])
 
 

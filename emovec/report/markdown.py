@@ -203,6 +203,7 @@ def stamps(result: Result) -> list[str]:
         found.append("Labels are affect prototypes, not ratings.")
     if result.run.shares_speakers:
         found.append("The protocol shares speakers between its splits.")
+    found += [f"Leak, allowed with --allow_leak: {leak}." for leak in result.run.leaks]
     return found
 
 

@@ -1,11 +1,16 @@
 """Manifest: one row an utterance, the table that everything else starts from."""
 
 import csv
-import math
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from itertools import chain, islice
+from math import isfinite, nan
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from sys import intern
+from typing import IO, Any
 
 from emovec.errors import ManifestError
 from emovec.labels import AFFECT_AXES, GENDERS
@@ -61,24 +66,22 @@ class Utterance:
 
 COLUMNS = tuple(column.name for column in fields(Utterance) if column.name != "extra")
 _NUMBERS = ("start", "stop", "duration", "intensity", *AFFECT_AXES)
+_NAMES = ("speaker", "gender", "session", "emotion")  # recur; each is kept in memory once
+_ROWS_AT_ONCE = 1000
 
 
 def read_manifest(path: Path) -> list[Utterance]:
     """Utterances of a manifest file, checked.
 
     Raises:
-        ManifestError: if the file is missing, a column is, a cell is no number, or a row breaks
-            a promise of ``check_manifest``
+        ManifestError: if the file is missing or no table in UTF-8, a column is missing or there
+            twice, a cell is no number, or a row breaks a promise of ``check_manifest``
     """
     if not path.is_file():
         raise ManifestError(f"{path}: not found; expected a manifest. Run recipes/prepare.py.")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
-        if missing:
-            raise ManifestError(f"{path}: columns {missing} are missing; expected {list(COLUMNS)}.")
-        utterances = [_utterance(row, f"{path}:{rows.line_num}") for row in rows]
-    check_manifest(utterances, str(path))
+    with path.open("rb") as file, _garbage_collector_paused():
+        utterances = list(_utterances(_rows(file, path), path))
+        check_manifest(utterances, str(path))
     return utterances
 
 
@@ -86,18 +89,19 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
     """Write a manifest; what fails on the way leaves the old file as it was.
 
     Raises:
-        ManifestError: if the utterances break a promise of ``check_manifest``
+        ManifestError: if the utterances break a promise of ``check_manifest``, an extra column
+            has the name of another, or a text has a NUL or a carriage return
         StorageError: if the file cannot be written
     """
     utterances = list(utterances)
     check_manifest(utterances, str(path))
-    extra = list(dict.fromkeys(column for row in utterances for column in row.extra))
+    extra = list(dict.fromkeys(chain.from_iterable(row.extra for row in utterances)))
+    _check_header([*COLUMNS, *extra], path)
+    known = attrgetter(*COLUMNS)
     with write_atomically(path) as file:
-        table = csv.writer(file, lineterminator="\n")
+        table = csv.writer(_PlainLines(file, path), lineterminator="\n")  # None gives an empty cell
         table.writerow([*COLUMNS, *extra])
-        for row in utterances:
-            known = [_cell(getattr(row, column)) for column in COLUMNS]
-            table.writerow(known + [row.extra.get(column, "") for column in extra])
+        table.writerows([*known(row), *map(row.extra.get, extra)] for row in utterances)
 
 
 def check_manifest(utterances: list[Utterance], where: str) -> None:
@@ -129,29 +133,116 @@ def _fault(row: Utterance) -> str:
     return ""
 
 
-def _utterance(row: dict[str, str], where: str) -> Utterance:
-    if None in row or None in row.values():
-        raise ManifestError(f"{where}: the number of cells differs from the header's.")
-    values: dict[str, Any] = {column: row[column] for column in COLUMNS}
-    for column in _NUMBERS:
-        values[column] = _number(values[column], where, column)
-    if values["duration"] is None:
-        raise ManifestError(f"{where}: duration is empty; expected seconds.")
-    extra = {column: cell for column, cell in row.items() if column not in COLUMNS}
-    return Utterance(**values, extra=extra)
+def _check_header(header: list[str], path: Path) -> None:
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise ManifestError(f"{path}: columns {missing} are missing; expected {list(COLUMNS)}.")
+    twice = sorted({column for column in header if header.count(column) > 1})
+    if twice:
+        raise ManifestError(f"{path}: columns {twice} occur twice; expected once. Rename one.")
 
 
-def _number(cell: str, where: str, column: str) -> float | None:
-    if cell == "":
-        return None
+class _PlainLines:
+    """Lines of a table that can be read again: csv leaves NUL, and often CR, without quotes."""
+
+    def __init__(self, file: IO[str], path: Path) -> None:
+        self.file = file
+        self.path = path
+
+    def write(self, line: str) -> None:
+        if "\0" in line or "\r" in line:
+            raise ManifestError(
+                f"{self.path}: {line[:80]!r} has a NUL or a carriage return; expected text "
+                "without. Remove it."
+            )
+        self.file.write(line)
+
+
+def _utterances(rows: Iterator[tuple[int, list[str]]], path: Path) -> Iterator[Utterance]:
+    """Rows after the header as utterances; by column, which is faster than cell by cell."""
+    _, header = next(rows, (0, []))
+    _check_header(header, path)
+    further = [(name, index) for index, name in enumerate(header) if name not in COLUMNS]
+    while chunk := list(islice(rows, _ROWS_AT_ONCE)):
+        lines, cells = zip(*chunk, strict=True)
+        columns: dict[str, Sequence[Any]] = dict(zip(header, zip(*cells, strict=True), strict=True))
+        for column in _NUMBERS:
+            columns[column] = _numbers(column, columns[column], lines, path)
+        for column in _NAMES:
+            columns[column] = list(map(intern, columns[column]))
+        extra = [{name: row[index] for name, index in further} for row in cells]
+        yield from map(Utterance, *(columns[column] for column in COLUMNS), extra)
+
+
+def _rows(file: IO[bytes], path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line and cells of the header and of each row that is not blank."""
+    rows = csv.reader(_lines(file, path), strict=True)
+    width = 0
     try:
-        number = float(cell)
+        for row in filter(None, rows):
+            width = width or len(row)
+            if len(row) != width:
+                raise ManifestError(
+                    f"{path}:{rows.line_num}: the number of cells differs from the header's: "
+                    f"found {len(row)}, expected {width}. Is the file whole?"
+                )
+            yield rows.line_num, row
+    except csv.Error as error:
+        raise ManifestError(
+            f"{path}:{rows.line_num}: {error}; expected a table with commas. Is the file whole?"
+        ) from None
+
+
+def _lines(file: IO[bytes], path: Path) -> Iterator[str]:
+    """Lines as text; decoded one by one, so that a fault has its line."""
+    for number, line in enumerate(file, 1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise ManifestError(
+                f"{path}:{number}: byte 0x{line[error.start]:02x} is not UTF-8; expected a table "
+                "in UTF-8. Save it in that encoding."
+            ) from None
+        if "\0" in text:
+            raise ManifestError(
+                f"{path}:{number}: a NUL character; expected text. The file is damaged or no "
+                "table; make it again."
+            )
+        yield text
+
+
+def _numbers(
+    column: str, cells: Sequence[str], lines: Sequence[int], path: Path
+) -> list[float | None]:
+    if column == "duration" and "" in cells:
+        line = lines[cells.index("")]
+        raise ManifestError(f"{path}:{line}: duration is empty; expected seconds.")
+    try:
+        numbers = [float(cell) if cell else None for cell in cells]
     except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ManifestError(f"{where}: {column} is '{cell}'; expected a number or an empty cell.")
-    return number
+        numbers = [nan]
+    if not all(map(isfinite, filter(None, numbers))):
+        row = list(map(_is_broken, cells)).index(True)
+        raise ManifestError(
+            f"{path}:{lines[row]}: {column} is '{cells[row]}'; expected a number or an empty cell."
+        )
+    return numbers
 
 
-def _cell(value: str | float | None) -> str:
-    return "" if value is None else str(value)
+def _is_broken(cell: str) -> bool:
+    try:
+        return not isfinite(float(cell or 0))
+    except ValueError:
+        return True
+
+
+@contextmanager
+def _garbage_collector_paused() -> Iterator[None]:
+    """No search for cycles: there are none in rows, and it visits all rows again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

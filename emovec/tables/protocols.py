@@ -38,15 +38,8 @@ def by_speaker(
     if min(shares) <= 0 or not math.isclose(sum(shares), 1):
         raise ValueError(f"shares are {shares}; expected three above 0 that add up to 1.")
     groups = _speakers_by_gender(utterances, seed)
-    counts = _apportion(_at_least(groups, 3), shares)
-    while 0 in counts:
-        counts[counts.index(max(counts))] -= 1
-        counts[counts.index(0)] += 1
-    split_of: dict[str, str] = {}
-    for split, count in (("test", counts[2]), ("valid", counts[1]), ("train", counts[0])):
-        for group, number in zip(groups, _apportion(count, list(map(len, groups))), strict=True):
-            split_of.update((group.pop(), split) for _ in range(number))
-    return [Assignment(u.id, 0, split_of[u.speaker]) for u in utterances if u.speaker]
+    counts = _shared_out(_at_least(sum(map(len, groups)), 3), shares)
+    return _deal(utterances, groups, dict(zip(("train", "valid", "test"), counts, strict=True)))
 
 
 def folds_by_speaker(utterances: Sequence[Utterance], folds: int, seed: int) -> list[Assignment]:
@@ -65,7 +58,7 @@ def folds_by_speaker(utterances: Sequence[Utterance], folds: int, seed: int) -> 
         ValueError: if there are fewer than 3 folds
     """
     groups = _speakers_by_gender(utterances, seed)
-    _at_least(groups, folds)
+    _at_least(sum(map(len, groups)), folds)
     clips = Counter(u.speaker for u in utterances)
     total, part_of = [0] * folds, {}
     for group in groups:
@@ -78,8 +71,14 @@ def folds_by_speaker(utterances: Sequence[Utterance], folds: int, seed: int) -> 
     return _rotate(utterances, [part_of.get(u.speaker) for u in utterances], folds)
 
 
-def leave_one_session_out(utterances: Sequence[Utterance]) -> list[Assignment]:
+def leave_one_session_out(
+    utterances: Sequence[Utterance], validate: bool = True
+) -> list[Assignment]:
     """Folds over sessions: each tests on one, validates on the next, trains on the rest.
+
+    Args:
+        utterances: rows of a manifest
+        validate: False: the next session is trained on as well
 
     Raises:
         SplitError: if an utterance has no session, or there are fewer than 3
@@ -93,7 +92,102 @@ def leave_one_session_out(utterances: Sequence[Utterance]) -> list[Assignment]:
     sessions = sorted({u.session for u in utterances})
     if len(sessions) < 3:
         raise SplitError(f"{len(sessions)} sessions found; expected at least 3. Choose another.")
-    return _rotate(utterances, [sessions.index(u.session) for u in utterances], len(sessions))
+    parts = [sessions.index(u.session) for u in utterances]
+    return _rotate(utterances, parts, len(sessions), validate)
+
+
+def leave_one_speaker_out(utterances: Sequence[Utterance]) -> list[Assignment]:
+    """Folds over speakers: each tests on one and trains on the rest; nothing is left to validate.
+
+    Utterances without a speaker are left out.
+
+    Raises:
+        SplitError: if there are fewer than 3 speakers
+    """
+    speakers = sorted({u.speaker for u in utterances if u.speaker})
+    _at_least(len(speakers), 3)
+    place = {speaker: part for part, speaker in enumerate(speakers)}
+    parts = [place.get(u.speaker) for u in utterances]
+    return _rotate(utterances, parts, len(speakers), validate=False)
+
+
+def speakers_drawn(
+    utterances: Sequence[Utterance], seed: int, numbers: Mapping[str, int]
+) -> list[Assignment]:
+    """One fold with so many speakers in each split, of either gender as in the whole.
+
+    A copy with fewer speakers is shared out in the same proportions. Utterances without a speaker
+    are left out.
+
+    Args:
+        utterances: rows of a manifest, in any order
+        seed: of the draw
+        numbers: split to number of speakers
+
+    Raises:
+        SplitError: if there are fewer speakers than splits
+    """
+    groups = _speakers_by_gender(utterances, seed)
+    found = sum(map(len, groups))
+    if found < len(numbers):
+        raise SplitError(f"{found} speakers found; expected one for each of {list(numbers)}.")
+    counts = dict(zip(numbers, _shared_out(found, list(numbers.values())), strict=True))
+    return _deal(utterances, groups, counts)
+
+
+def balanced(
+    utterances: Sequence[Utterance],
+    assignments: Sequence[Assignment],
+    seed: int,
+    most: Mapping[str, int],
+) -> list[Assignment]:
+    """Splits thinned out until every emotion has as many clips as the rarest.
+
+    Args:
+        utterances: rows of a manifest
+        assignments: their splits
+        seed: of the draw
+        most: split to the largest number of clips of an emotion; others stay as they are
+    """
+    emotion_of = {u.id: u.emotion for u in utterances}
+    groups: dict[tuple[int, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in assignments:
+        if row.split in most:
+            groups[row.fold, row.split][emotion_of[row.id]].append(row.id)
+    kept: set[tuple[int, str]] = set()
+    for (fold, split), emotions in groups.items():
+        number = min(most[split], *map(len, emotions.values()))
+        for emotion, ids in emotions.items():
+            generator = np.random.default_rng([seed, fold, *split.encode(), *emotion.encode()])
+            drawn = generator.permutation(sorted(ids))[:number].tolist()
+            kept.update((fold, id_) for id_ in drawn)
+    return [row for row in assignments if row.split not in most or (row.fold, row.id) in kept]
+
+
+def hold_out_valid(
+    utterances: Sequence[Utterance], assignments: Sequence[Assignment], seed: int
+) -> list[Assignment]:
+    """One fold without a validation split, given one: an eighth of its training speakers.
+
+    Raises:
+        SplitError: if it trains on fewer than 2 speakers
+    """
+    trained = {row.id for row in assignments if row.split == "train"}
+    groups = _speakers_by_gender([u for u in utterances if u.id in trained], seed)
+    found = sum(map(len, groups))
+    if found < 2:
+        raise SplitError(
+            f"{found} training speakers found; expected at least 2, to validate on one of them. "
+            "Choose another protocol."
+        )
+    number = max(1, round(found / 8))
+    counts = _apportion(number, list(map(len, groups)))
+    drawn = {s for group, count in zip(groups, counts, strict=True) for s in group[:count]}
+    held_out = {u.id for u in utterances if u.id in trained and u.speaker in drawn}
+    return [
+        Assignment(row.id, row.fold, "valid" if row.id in held_out else row.split)
+        for row in assignments
+    ]
 
 
 def from_column(
@@ -128,13 +222,34 @@ def _speakers_by_gender(utterances: Iterable[Utterance], seed: int) -> list[list
     return [generator.permutation(group).tolist() for _, group in sorted(groups.items())]
 
 
-def _at_least(groups: list[list[str]], least: int) -> int:
+def _at_least(number: int, least: int) -> int:
     if least < 3:
         raise ValueError(f"folds is {least}; expected at least 3.")
-    number = sum(map(len, groups))
     if number < least:
         raise SplitError(f"{number} speakers found; expected at least {least}. Use fewer folds.")
     return number
+
+
+def _deal(
+    utterances: Iterable[Utterance], groups: list[list[str]], counts: Mapping[str, int]
+) -> list[Assignment]:
+    """One fold with so many speakers in each split, of either gender as far as whole ones allow."""
+    split_of: dict[str, str] = {}
+    for split in sorted(counts, key=("test", "valid", "train").index):
+        for group, number in zip(
+            groups, _apportion(counts[split], list(map(len, groups))), strict=True
+        ):
+            split_of.update((group.pop(), split) for _ in range(number))
+    return [Assignment(u.id, 0, split_of[u.speaker]) for u in utterances if u.speaker]
+
+
+def _shared_out(total: int, weights: Sequence[float]) -> list[int]:
+    """As :func:`_apportion`, but none gets nothing."""
+    counts = _apportion(total, weights)
+    while 0 in counts:
+        counts[counts.index(max(counts))] -= 1
+        counts[counts.index(0)] += 1
+    return counts
 
 
 def _apportion(total: int, weights: Sequence[float]) -> list[int]:
@@ -148,10 +263,13 @@ def _apportion(total: int, weights: Sequence[float]) -> list[int]:
 
 
 def _rotate(
-    utterances: Sequence[Utterance], parts: Sequence[int | None], folds: int
+    utterances: Sequence[Utterance],
+    parts: Sequence[int | None],
+    folds: int,
+    validate: bool = True,
 ) -> list[Assignment]:
-    """Fold k tests on part k, validates on part k + 1, trains on the rest."""
-    names = {0: "test", 1: "valid"}
+    """Fold k tests on part k, validates on part k + 1 or on nothing, trains on the rest."""
+    names = {0: "test", 1: "valid"} if validate else {0: "test"}
     return [
         Assignment(u.id, fold, names.get((part - fold) % folds, "train"))
         for fold in range(folds)

@@ -4,7 +4,7 @@ import json
 import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -53,13 +53,14 @@ class RunFacts:
         seconds: from start to result
         machine: processor, cores and device
         versions: of Python and the libraries that move numbers
-        manifest_hash: of the utterances
+        manifest_hash: of the corpus' ids and labels
         hparams: all hyper-parameters
         corpus: its name
         affect_source: "rated", "prototype", or None where the corpus has no affect
         protocol: name of the splits
-        split_hash: of ids, labels and folds
+        split_hash: the line that names the splits in all folds, ``tables.splits.split_line``
         shares_speakers: whether the protocol's own splits share speakers
+        leaks: what let the model know its test clips, where --allow_leak let it pass
     """
 
     command: str
@@ -76,6 +77,7 @@ class RunFacts:
     protocol: str
     split_hash: str
     shares_speakers: bool
+    leaks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def run_facts(
     protocol: str,
     split_hash: str,
     shares_speakers: bool,
+    leaks: Sequence[str],
 ) -> RunFacts:
     """Facts of the run that ends now.
 
@@ -121,12 +124,13 @@ def run_facts(
         seed: of everything random
         started: with its time zone
         device: what the model ran on, for example "cpu"
-        manifest_hash: of the utterances
+        manifest_hash: of the corpus' ids and labels
         corpus: its name
         affect_source: "rated", "prototype", or None
         protocol: name of the splits
-        split_hash: of ids, labels and folds
+        split_hash: the line that names the splits
         shares_speakers: whether the protocol's own splits share speakers
+        leaks: what let the model know its test clips
     """
     return RunFacts(
         command=shlex.join(["python", *argv]),
@@ -143,6 +147,7 @@ def run_facts(
         protocol=protocol,
         split_hash=split_hash,
         shares_speakers=shares_speakers,
+        leaks=tuple(leaks),
     )
 
 
@@ -192,7 +197,8 @@ def read_result(path: Path) -> Result:
     for key in ("metrics", "skipped", "warnings"):
         if not isinstance(rows[key], list):
             raise ResultError(f"{path}: {key} is {rows[key]}; expected a list.")
-    run = RunFacts(**_known(rows["run"], RunFacts, f"{path}: run"))
+    facts = _known(rows["run"], RunFacts, f"{path}: run")
+    run = RunFacts(**{**facts, "leaks": tuple(facts.get("leaks", ()))})
     metrics = tuple(_metric(row, f"{path}: metrics") for row in rows["metrics"])
     _check(metrics, str(path))
     skipped = tuple(Skip(**_known(row, Skip, f"{path}: skipped")) for row in rows["skipped"])
@@ -208,12 +214,16 @@ def _metric(row: object, where: str) -> Metric:
 
 
 def _known(content: object, kind: type, where: str) -> Mapping[str, Any]:
-    """The content if it is a mapping with exactly the fields of a dataclass as keys."""
+    """The content if it is a mapping whose keys are the fields of a dataclass.
+
+    A result of an older release may lack those that have a default.
+    """
     expected = {column.name for column in fields(kind)}
+    needed = {column.name for column in fields(kind) if column.default is MISSING}
     if not isinstance(content, dict):
         raise ResultError(f"{where}: found {content!r}; expected keys {sorted(expected)}.")
-    if set(content) != expected:
-        missing, unknown = sorted(expected - set(content)), sorted(set(content) - expected)
+    if not needed <= set(content) <= expected:
+        missing, unknown = sorted(needed - set(content)), sorted(set(content) - expected)
         raise ResultError(f"{where}: missing {missing}, unknown {unknown}; expected no others.")
     return content
 

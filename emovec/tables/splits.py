@@ -4,11 +4,12 @@ import csv
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from emovec.errors import SplitError
+from emovec.labels import AFFECT_AXES
 from emovec.tables.files import write_atomically
 from emovec.tables.manifest import Utterance
 
@@ -62,24 +63,39 @@ def write_splits(path: Path, assignments: Iterable[Assignment]) -> None:
         table.writerows((row.id, row.fold, row.split) for row in assignments)
 
 
+@dataclass(frozen=True)
+class SplitCheck:
+    """What is to be said of splits that could be used.
+
+    Attributes:
+        leaks: what lets a model know its test clips; only where they were allowed
+        warnings: what a reader of the results should know
+    """
+
+    leaks: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
 def check_splits(
     utterances: Sequence[Utterance],
     assignments: Sequence[Assignment],
     shared_speakers_allowed: bool = False,
-) -> list[str]:
+    allow_leak: bool = False,
+    needed: Collection[str] = ("train", "test"),
+) -> SplitCheck:
     """Raise where splits leak or are empty.
 
     Checked in each fold: speaker in two splits, same audio (column ``audio_hash``) under two ids
-    in different splits, id twice, unknown id, utterance without a speaker, empty split.
+    in different splits, id twice, unknown id, utterance without a speaker, a split that is needed
+    and empty. A protocol need not validate. A session in two splits is a warning.
 
     Args:
         utterances: rows of the manifest
         assignments: rows of the splits file
         shared_speakers_allowed: the protocol's own splits may share speakers; then that, and
             unknown speakers, is a warning
-
-    Returns:
-        warnings, to be stamped on every result
+        allow_leak: tell leaks instead of raising
+        needed: splits that must not be empty
 
     Raises:
         SplitError: which lists all that was found
@@ -88,65 +104,101 @@ def check_splits(
     folds: dict[int, list[Assignment]] = defaultdict(list)
     for row in assignments:
         folds[row.fold].append(row)
-    faults, sharing = ([] if folds else ["no utterance is in a split"]), []
+    broken = [] if folds else ["no utterance is in a split"]
+    leaks, sharing, mixing = [], [], []
     for fold, rows in sorted(folds.items()):
         members = [(known[row.id], row.split) for row in rows if row.id in known]
-        faults += [f"fold {fold}: {fault}" for fault in _broken(rows, known)]
-        faults += [f"fold {fold}: {fault}" for fault in _same_audio(members)]
+        broken += [f"fold {fold}: {fault}" for fault in _broken(rows, known, needed)]
+        leaks += [f"fold {fold}: {fault}" for fault in _same_audio(members)]
         sharing += [f"fold {fold}: {fault}" for fault in _shared_speakers(members)]
+        mixing += [f"fold {fold}: {fault}" for fault in _shared_sessions(members)]
     if not shared_speakers_allowed:
-        faults += sharing
-    if faults:
-        raise SplitError(
-            "splits: " + "; ".join(faults) + "; expected none of this. "
-            "Mend the manifest or choose another protocol."
-        )
+        leaks, sharing = leaks + sharing, []
+    if broken or (leaks and not allow_leak):
+        advice = "Mend the manifest, or choose another protocol"
+        advice += ", or pass --allow_leak, which marks every result." if leaks else "."
+        raise SplitError(f"splits: {'; '.join(broken + leaks)}; expected none of this. {advice}")
+    return SplitCheck(tuple(leaks), (*sharing, *mixing, *_left_out(utterances, assignments)))
+
+
+def _left_out(utterances: Sequence[Utterance], assignments: Sequence[Assignment]) -> list[str]:
     placed = {row.id for row in assignments}
     left_out = [u for u in utterances if u.id not in placed]
-    unknown = [u.id for u in left_out if not u.speaker]
-    others = [u.id for u in left_out if u.speaker]
     told = (
-        (unknown, "utterances of unknown speakers in no split"),
-        (others, "utterances in no split"),
+        ([u.id for u in left_out if not u.speaker], "utterances of unknown speakers in no split"),
+        ([u.id for u in left_out if u.speaker], "utterances in no split"),
     )
-    return sharing + [_listed(ids, what) for ids, what in told if ids]
+    return [listed(ids, what) for ids, what in told if ids]
 
 
-def split_hash(
+def manifest_hash(utterances: Iterable[Utterance]) -> str:
+    """16 hexadecimal digits that name ids and labels, whatever their order and paths."""
+    return _digest(sorted((u.id, _label(u)) for u in utterances))
+
+
+def split_line(
+    corpus: str,
+    protocol: str,
     utterances: Sequence[Utterance],
     assignments: Sequence[Assignment],
-    target: Callable[[Utterance], str],
 ) -> str:
-    """16 hexadecimal digits that name ids, labels and folds, whatever their paths and order.
+    """One line that names a split: two results with the same line were taken on the same one.
+
+    Its last word, 16 hexadecimal digits, depends on the ids, labels and folds of all rows, and
+    neither on their order nor on paths, audio or names of corpus and protocol.
 
     Args:
-        utterances: rows of the manifest
-        assignments: rows of the splits file
-        target: the label that is learnt
+        corpus: its name
+        protocol: its name
+        utterances: rows of the manifest, with the classes of the protocol
+        assignments: their splits in all folds
     """
-    known = {u.id: u for u in utterances}
-    rows = sorted((row.id, row.fold, row.split, target(known[row.id])) for row in assignments)
+    label_of = {u.id: _label(u) for u in utterances}
+    rows = sorted((row.id, row.fold, row.split, label_of[row.id]) for row in assignments)
+    clips, folds = len({row.id for row in assignments}), len({row.fold for row in assignments})
+    return f"{corpus} {protocol} {clips} clips {folds} folds {_digest(rows)}"
+
+
+def _digest(rows: Sequence[Sequence[str | int]]) -> str:
     return hashlib.blake2b(json.dumps(rows).encode(), digest_size=8).hexdigest()
 
 
-def _broken(rows: list[Assignment], known: Mapping[str, Utterance]) -> list[str]:
+def _label(utterance: Utterance) -> str:
+    """All that may be learnt of an utterance."""
+    affect = [getattr(utterance, axis) for axis in AFFECT_AXES]
+    return f"{utterance.speaker} {utterance.emotion} {affect}"
+
+
+def _broken(
+    rows: list[Assignment], known: Mapping[str, Utterance], needed: Collection[str]
+) -> list[str]:
     times = Counter(row.id for row in rows)
     twice = [id_ for id_, number in times.items() if number > 1]
     unknown = [id_ for id_ in times if id_ not in known]
     filled = {row.split for row in rows}
-    faults = [f"no utterance is in {split}" for split in SPLITS if split not in filled]
-    faults += [_listed(twice, "ids that occur twice")] if twice else []
-    return faults + ([_listed(unknown, "ids unknown to the manifest")] if unknown else [])
+    faults = [f"no utterance is in {split}" for split in needed if split not in filled]
+    faults += [listed(twice, "ids that occur twice")] if twice else []
+    return faults + ([listed(unknown, "ids unknown to the manifest")] if unknown else [])
 
 
 def _shared_speakers(members: list[tuple[Utterance, str]]) -> list[str]:
-    splits: dict[str, set[str]] = defaultdict(set)
-    for u, split in members:
-        splits[u.speaker].add(split)
+    shared = _in_several((u.speaker, split) for u, split in members)
     unknown = [u.id for u, _ in members if not u.speaker]
-    shared = [name for name, where in sorted(splits.items()) if name and len(where) > 1]
-    faults = [_listed(shared, "speakers in more than one split")] if shared else []
-    return faults + ([_listed(unknown, "utterances of unknown speakers")] if unknown else [])
+    faults = [listed(shared, "speakers in more than one split")] if shared else []
+    return faults + ([listed(unknown, "utterances of unknown speakers")] if unknown else [])
+
+
+def _shared_sessions(members: list[tuple[Utterance, str]]) -> list[str]:
+    shared = _in_several((u.session, split) for u, split in members)
+    return [listed(shared, "sessions in more than one split")] if shared else []
+
+
+def _in_several(places: Iterable[tuple[str, str]]) -> list[str]:
+    """Names that are found in more than one split, sorted."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for name, split in places:
+        splits[name].add(split)
+    return sorted(name for name, where in splits.items() if name and len(where) > 1)
 
 
 def _same_audio(members: list[tuple[Utterance, str]]) -> list[str]:
@@ -159,10 +211,10 @@ def _same_audio(members: list[tuple[Utterance, str]]) -> list[str]:
         for places in found.values()
         if len({split for _, split in places}) > 1
     ]
-    return [_listed(leaks, "same audio in more than one split")] if leaks else []
+    return [listed(leaks, "same audio in more than one split")] if leaks else []
 
 
-def _listed(items: Sequence[str], what: str) -> str:
+def listed(items: Sequence[str], what: str) -> str:
     """Their number, and the first few of them."""
     more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
     return f"{len(items)} {what} ({', '.join(items[:_LISTED])}{more})"

@@ -42,6 +42,7 @@ class Hparams:
     split_seed: int
     drop_emotions: list[str]
     allow_partial: bool
+    allow_leak: bool
     max_seconds: float
     encoder_size: str
     weights: str | None
@@ -134,6 +135,7 @@ def choose_clips(hparams: Hparams) -> Selection:
         drop_emotions=hparams.drop_emotions,
         with_affect=True,
         allow_partial=hparams.allow_partial,
+        allow_leak=hparams.allow_leak,
     )
 
 

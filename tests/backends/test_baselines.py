@@ -17,7 +17,7 @@ from emovec.corpora.selection import Selection, select
 @pytest.fixture(scope="module")
 def data(small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Selection:
     options: dict = {"protocol": "default", "fold": 0, "seed": 0, "drop_emotions": []}
-    options |= {"with_affect": True, "allow_partial": False}
+    options |= {"with_affect": True, "allow_partial": False, "allow_leak": False}
     folder = tmp_path_factory.mktemp("made")
     chosen = select("manifest", {}, str(small_corpus), folder, **options)
     few = {split: clips[:16] for split, clips in chosen.splits.items()}

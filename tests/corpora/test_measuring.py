@@ -1,60 +1,128 @@
+import csv
 import hashlib
+import math
+import os
+import signal
+import struct
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
 import soundfile
 
-from emovec.corpora.measuring import Measurement, Stretch, measure, measure_all
+from emovec.corpora import measuring
+from emovec.corpora.measuring import SILENCE, Measurement, Stretch, measure, measure_all
+from emovec.errors import StorageError
 
 
-def test_duration_and_hash_of_the_samples(tmp_path):
+def write(path, samples, sample_rate=16000, **how):
+    soundfile.write(path, samples, sample_rate, **how)
+
+
+def cut(path, share):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+def test_facts_of_the_samples(tmp_path):
     samples = (np.arange(1600) % 100 * 300).astype(np.int16)
-    soundfile.write(tmp_path / "a.wav", samples, 16000)
-    soundfile.write(tmp_path / "a.flac", samples, 16000)
-    decoded = (samples / 32768).astype("<f4").tobytes()
-    expected = Measurement(0.1, hashlib.blake2b(decoded, digest_size=8).hexdigest())
-    assert measure(Stretch(tmp_path / "a.wav")) == expected
-    assert measure(Stretch(tmp_path / "a.flac")) == expected
+    write(tmp_path / "a.wav", samples)
+    write(tmp_path / "a.flac", samples)
+    values = [sample / 32768 for sample in samples.tolist()]
+    power = sum(value * value for value in values) / len(values)
+    expected = Measurement(
+        duration=0.1,
+        audio_hash=hashlib.blake2b(struct.pack("<1600f", *values), digest_size=8).hexdigest(),
+        sample_rate=16000,
+        peak=round(99 * 300 / 32768, 6),
+        level=round(10 * math.log10(power), 2),
+    )
+    assert measure(tmp_path, Stretch("a.wav")) == expected
+    assert measure(tmp_path, Stretch("a.flac")) == expected
+
+
+def test_hash_of_known_samples(tmp_path):
+    # manifests that were written before hold it
+    write(tmp_path / "a.wav", np.zeros(400))
+    expected = hashlib.blake2b(bytes(1600), digest_size=8).hexdigest()
+    assert measure(tmp_path, Stretch("a.wav")).audio_hash == expected
+
+
+def test_level_of_a_full_sine_is_3_db_below_full_scale(tmp_path):
+    write(tmp_path / "a.wav", np.sin(np.arange(16000) / 16000 * 2 * np.pi * 100), subtype="FLOAT")
+    facts = measure(tmp_path, Stretch("a.wav"))
+    assert (facts.level, facts.peak) == (-3.01, 1.0)
+
+
+def test_silence_has_the_lowest_level(tmp_path):
+    write(tmp_path / "zeros.wav", np.zeros(1600))
+    write(tmp_path / "faint.wav", np.full(1600, 1e-15), subtype="FLOAT")
+    for name in ("zeros.wav", "faint.wav"):
+        facts = measure(tmp_path, Stretch(name))
+        assert (facts.level, facts.peak, facts.fault) == (SILENCE, 0.0, "")
+
+
+def test_clipped_samples_of_all_channels(tmp_path):
+    samples = np.zeros((1000, 2), dtype=np.int16)
+    samples[:3, 0] = [32767, 32766, 32765]
+    samples[:2, 1] = [-32768, -32766]
+    write(tmp_path / "a.wav", samples)
+    facts = measure(tmp_path, Stretch("a.wav"))
+    assert facts.clipped == 4 / 2000
+    assert facts.peak == 1.0
+
+
+def test_samples_beyond_full_scale(tmp_path):
+    samples = np.zeros(1000, dtype=np.float32)
+    samples[0] = -1.5
+    write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    facts = measure(tmp_path, Stretch("a.wav"))
+    assert (facts.peak, facts.clipped) == (1.5, 0.001)
+    write(tmp_path / "a.wav", np.full(1000, 1e30, dtype=np.float32), subtype="FLOAT")
+    assert measure(tmp_path, Stretch("a.wav")).level == math.inf
 
 
 def test_part_of_a_file_is_that_part_alone(tmp_path):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, (32000, 2)).astype(np.float32)
-    soundfile.write(tmp_path / "long.wav", samples, 16000, subtype="FLOAT")
-    soundfile.write(tmp_path / "cut.wav", samples[8000:20000], 16000, subtype="FLOAT")
-    cut = measure(Stretch(tmp_path / "cut.wav"))
-    assert cut.duration == 0.75
-    assert measure(Stretch(tmp_path / "long.wav", 0.5, 1.25)) == cut
-    to_end = measure(Stretch(tmp_path / "long.wav", 0.5))
+    write(tmp_path / "long.wav", samples, subtype="FLOAT")
+    write(tmp_path / "cut.wav", samples[8000:20000], subtype="FLOAT")
+    part = measure(tmp_path, Stretch("cut.wav"))
+    assert part.duration == 0.75
+    assert measure(tmp_path, Stretch("long.wav", 0.5, 1.25)) == part
+    to_end = measure(tmp_path, Stretch("long.wav", 0.5))
     assert to_end.duration == 1.5
     # published ends are rounded
-    assert measure(Stretch(tmp_path / "long.wav", 0.5, 2.004)) == to_end
+    assert measure(tmp_path, Stretch("long.wav", 0.5, 2.004)) == to_end
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0.5, 2.1), (3.0, None), (-0.5, 1.0)])
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0.5, 2.1), (3.0, None), (-0.5, 1.0), (1.0, 0.5), (None, -1.0)]
+)
 def test_ends_outside_the_file(tmp_path, start, stop):
-    soundfile.write(tmp_path / "a.wav", np.zeros(32000), 16000)
-    assert (
-        "expected to be within 2.000 s" in measure(Stretch(tmp_path / "a.wav", start, stop)).fault
-    )
+    write(tmp_path / "a.wav", np.zeros(32000))
+    fault = measure(tmp_path, Stretch("a.wav", start, stop)).fault
+    assert "expected to be within 2.000 s" in fault
 
 
 @pytest.mark.parametrize("seconds", [0, 0.0249])
 def test_too_short(tmp_path, seconds):
-    soundfile.write(tmp_path / "a.wav", np.zeros(int(seconds * 16000)), 16000)
-    assert "expected at least 0.025 s" in measure(Stretch(tmp_path / "a.wav")).fault
+    write(tmp_path / "a.wav", np.zeros(int(seconds * 16000)))
+    assert "expected at least 0.025 s" in measure(tmp_path, Stretch("a.wav")).fault
 
 
 def test_one_frame_is_long_enough(tmp_path):
-    soundfile.write(tmp_path / "a.wav", np.zeros(400), 16000)
-    assert measure(Stretch(tmp_path / "a.wav")).fault == ""
+    write(tmp_path / "a.wav", np.zeros(400))
+    assert measure(tmp_path, Stretch("a.wav")).fault == ""
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_no_numbers(tmp_path, value):
     samples = np.zeros(1600, dtype=np.float32)
-    samples[-1] = value
-    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
-    assert "NaN or infinite" in measure(Stretch(tmp_path / "a.wav")).fault
+    samples[700] = value
+    write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    assert "NaN or infinite" in measure(tmp_path, Stretch("a.wav")).fault
 
 
 def test_files_that_are_no_audio(tmp_path, write_pointer):
@@ -62,7 +130,7 @@ def test_files_that_are_no_audio(tmp_path, write_pointer):
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "text.wav").write_text("nothing to hear")
     faults = [
-        measure(Stretch(tmp_path / name)).fault
+        measure(tmp_path, Stretch(name)).fault
         for name in ("pointer.wav", "empty.wav", "text.wav", "absent.wav")
     ]
     for fault, said in zip(
@@ -71,12 +139,287 @@ def test_files_that_are_no_audio(tmp_path, write_pointer):
         assert said in fault
 
 
-def test_many_in_order_whatever_the_workers(tmp_path, write_audio):
-    stretches = []
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
+def test_wav_that_ends_early(tmp_path, subtype):
+    path = tmp_path / "a.wav"
+    write(path, np.random.default_rng(0).uniform(-0.5, 0.5, (16000, 2)), subtype=subtype)
+    assert measure(tmp_path, Stretch("a.wav")).missing == 0
+    frame = os.path.getsize(path) // 16000
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 4000 * frame)
+    facts = measure(tmp_path, Stretch("a.wav"))
+    assert facts.missing == pytest.approx(0.25, abs=1e-4)
+    assert facts.duration == pytest.approx(0.75, abs=0.01)
+    assert facts.fault == ""
+    # a fact of the file, whichever part is read
+    assert measure(tmp_path, Stretch("a.wav", 0.1, 0.2)).missing == facts.missing
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000])
+def test_wav_written_to_a_pipe_misses_nothing(tmp_path, size):
+    path = tmp_path / "a.wav"
+    write(path, np.full(16000, 0.1))
+    content = path.read_bytes()
+    assert content[36:40] == b"data"
+    path.write_bytes(content[:40] + struct.pack("<I", size) + content[44:])
+    facts = measure(tmp_path, Stretch("a.wav"))
+    assert (facts.duration, facts.missing, facts.fault) == (1.0, 0.0, "")
+
+
+def test_wav_whose_header_was_never_finished(tmp_path):
+    path = tmp_path / "a.wav"
+    write(path, np.full(16000, 0.1))
+    content = path.read_bytes()
+    path.write_bytes(content[:40] + bytes(4) + content[44:])
+    facts = measure(tmp_path, Stretch("a.wav"))  # libsndfile finds no samples there
+    assert facts.missing == 0 and "lasts 0.0000 s" in facts.fault
+
+
+def test_chunks_before_and_after_the_samples(tmp_path):
+    path = tmp_path / "a.wav"
+    write(path, np.full(16001, 0.1), subtype="PCM_U8")
+    content = path.read_bytes()
+    odd = b"LIST" + struct.pack("<I", 5) + b"hello\0"
+    size = struct.pack("<I", 16001)
+    samples = content[44:][:16001]
+    path.write_bytes(content[:36] + odd + b"data" + size + samples + b"\0" + odd)
+    assert measure(tmp_path, Stretch("a.wav")).missing == 0
+    path.write_bytes(content[:36] + odd + b"data" + size + samples[:8001])
+    assert measure(tmp_path, Stretch("a.wav")).missing == 0.5
+
+
+def test_flac_that_ends_early(tmp_path):
+    write(tmp_path / "a.flac", np.random.default_rng(0).uniform(-0.5, 0.5, 32000))
+    assert measure(tmp_path, Stretch("a.flac")).missing == 0
+    cut(tmp_path / "a.flac", 0.6)
+    facts = measure(tmp_path, Stretch("a.flac"))
+    assert 0.8 <= facts.missing < 1.2
+    assert "breaks off after" in facts.fault and "expected 2.00 s" in facts.fault
+    # what lies before the end can be used
+    assert measure(tmp_path, Stretch("a.flac", 0.0, 0.5)).fault == ""
+
+
+@pytest.mark.parametrize("name", ["a.ogg", "a.aiff", "a.au", "a.mp3", "a.w64", "a.caf"])
+def test_whole_files_miss_nothing(tmp_path, name):
+    if name[2:].upper() not in soundfile.available_formats():
+        pytest.skip(f"this libsndfile writes no {name[2:]}")
+    write(tmp_path / name, np.random.default_rng(0).uniform(-0.5, 0.5, 32000))
+    facts = measure(tmp_path, Stretch(name))
+    assert (facts.missing, facts.fault) == (0.0, "")
+
+
+@pytest.fixture
+def clips(tmp_path, write_audio):
+    """Twenty clips in a folder, each longer than the one before."""
+    folder = tmp_path / "clips"
     for number in range(20):
-        write_audio(tmp_path / f"{number}.wav", seconds=0.05 + 0.01 * number)
-        stretches.append(Stretch(tmp_path / f"{number}.wav"))
-    alone = measure_all(stretches, "x", progress=False, workers=1)
+        write_audio(folder / f"{number}.wav", seconds=0.05 + 0.01 * number)
+    return folder, [Stretch(f"{number}.wav") for number in range(20)]
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Paths of clips that were decoded."""
+    paths = []
+    plain = measuring.measure
+
+    def watched(root, stretch):
+        paths.append(stretch.path)
+        return plain(root, stretch)
+
+    monkeypatch.setattr(measuring, "measure", watched)
+    return paths
+
+
+def run(clips, **options):
+    folder, stretches = clips
+    return measure_all(folder, stretches, "x", progress=False, workers=2, **options)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 20, 32])
+def test_many_in_order_whatever_the_workers(clips, monkeypatch, at_once):
+    monkeypatch.setattr(measuring, "_AT_ONCE", at_once)
+    folder, stretches = clips
+    alone = measure_all(folder, stretches, "x", progress=False, workers=1)
     assert [round(m.duration, 3) for m in alone] == [round(0.05 + 0.01 * n, 3) for n in range(20)]
-    assert measure_all(stretches, "x", progress=True, workers=4) == alone
-    assert measure_all([], "x", progress=False, workers=None) == []
+    assert measure_all(folder, stretches, "x", progress=True, workers=4) == alone
+    assert measure_all(folder, [], "x", progress=False, workers=None) == []
+
+
+def test_the_cache_is_a_table_for_people(clips, tmp_path):
+    folder, stretches = clips
+    part = Stretch("19.wav", 0.1, 0.2)
+    found = run((folder, [*stretches, part]), cache=tmp_path / "cache.csv")
+    with (tmp_path / "cache.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 21
+    facts = (folder / "3.wav").stat()
+    assert rows[3] == {
+        "path": "3.wav",
+        "start": "",
+        "stop": "",
+        "size": str(facts.st_size),
+        "modified": str(facts.st_mtime_ns),
+        "duration": "0.08",
+        "audio_hash": found[3].audio_hash,
+        "sample_rate": "16000",
+        "peak": str(found[3].peak),
+        "level": str(found[3].level),
+        "clipped": "0.0",
+        "missing": "0.0",
+        "fault": "",
+    }
+    assert (rows[20]["start"], rows[20]["stop"]) == ("0.1", "0.2")
+
+
+def test_the_second_time_nothing_is_decoded_or_written(clips, tmp_path, measured):
+    cache = tmp_path / "new" / "cache.csv"
+    first = run(clips, cache=cache)
+    assert sorted(measured) == sorted(stretch.path for stretch in clips[1])
+    written = cache.stat().st_ino
+    measured.clear()
+    assert run(clips, cache=cache) == first
+    assert measured == []
+    assert cache.stat().st_ino == written  # an atomic rewrite would be another file
+
+
+def test_changed_files_are_measured_again(clips, tmp_path, measured, write_audio):
+    folder, _stretches = clips
+    cache = tmp_path / "cache.csv"
+    run(clips, cache=cache)
+    measured.clear()
+    write_audio(folder / "4.wav", seconds=0.5)
+    same_size = (folder / "7.wav").stat()
+    os.utime(folder / "7.wav", ns=(same_size.st_atime_ns, same_size.st_mtime_ns + 1))
+    assert run(clips, cache=cache)[4].duration == 0.5
+    assert sorted(measured) == ["4.wav", "7.wav"]
+    measured.clear()
+    assert run(clips, cache=cache)[4].duration == 0.5
+    assert measured == []
+
+
+def test_clips_of_other_calls_leave_the_cache(clips, tmp_path, measured):
+    folder, stretches = clips
+    cache = tmp_path / "cache.csv"
+    run(clips, cache=cache)
+    measured.clear()
+    run((folder, stretches[5:]), cache=cache)
+    assert measured == []
+    assert len(cache.read_text().splitlines()) == 16
+
+
+def test_faulty_clips_are_measured_again(clips, tmp_path, measured):
+    folder, stretches = clips
+    (folder / "0.wav").write_bytes(b"")
+    cache = tmp_path / "cache.csv"
+    wanted = (folder, [*stretches, Stretch("absent.wav")])
+    for _ in range(2):
+        measured.clear()
+        found = run(wanted, cache=cache)
+        assert "empty file" in found[0].fault and "not found" in found[-1].fault
+    assert sorted(measured) == ["0.wav", "absent.wav"]
+
+
+def test_the_same_clip_twice(clips, tmp_path):
+    folder, stretches = clips
+    for _ in range(2):
+        twice = run((folder, [stretches[0], stretches[1], stretches[0]]), cache=tmp_path / "c.csv")
+        assert twice[0] == twice[2] != twice[1]
+
+
+def test_torn_caches_are_mended(clips, tmp_path, measured):
+    cache = tmp_path / "cache.csv"
+    whole = run(clips, cache=cache)
+    content = cache.read_bytes()
+    starts = [place + 1 for place in range(len(content)) if content[place : place + 1] == b"\n"]
+    for end in (*range(starts[-3], starts[-2] + 1), 0, 5, starts[0] - 1):
+        cache.write_bytes(content[:end])
+        measured.clear()
+        assert run(clips, cache=cache) == whole
+        assert len(measured) == 20 - max(content[:end].count(b"\n") - 1, 0)
+        assert cache.read_bytes() == content
+
+
+@pytest.mark.parametrize("damage", [b"a line of text\n", b"\xff\xfe\x00\x01\n", b'"open\n', b"\n"])
+def test_what_stands_above_a_damaged_line_is_used(clips, tmp_path, measured, damage):
+    cache = tmp_path / "cache.csv"
+    whole = run(clips, cache=cache)
+    lines = cache.read_bytes().splitlines(keepends=True)
+    cache.write_bytes(b"".join([*lines[:11], damage, *lines[11:]]))
+    measured.clear()
+    assert run(clips, cache=cache) == whole
+    assert sorted(measured) == sorted(f"{number}.wav" for number in range(10, 20))
+    assert cache.read_bytes() == b"".join(lines)
+
+
+def test_a_table_with_other_columns_is_not_used(clips, tmp_path, measured):
+    cache = tmp_path / "cache.csv"
+    whole = run(clips, cache=cache)
+    content = cache.read_text()
+    cache.write_text(content.replace("level", "loudness", 1))
+    measured.clear()
+    assert run(clips, cache=cache) == whole
+    assert len(measured) == 20
+    assert cache.read_text() == content
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from emovec.corpora import measuring
+
+measuring.SAVED_EVERY = 0.0
+plain, left = measuring._append, int(sys.argv[3])
+
+def append(cache, table):
+    global left
+    plain(cache, table)
+    left -= 1
+    if left == 0:
+        with cache.open("ab") as file:
+            file.write(b"19.wav,,,12")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+measuring._append = append
+stretches = [measuring.Stretch(f"{number}.wav") for number in range(20)]
+measuring.measure_all(Path(sys.argv[1]), stretches, "x", False, 2, Path(sys.argv[2]))
+"""
+
+
+def test_a_killed_run_goes_on_where_it_stopped(clips, tmp_path, measured):
+    cache = tmp_path / "cache.csv"
+    for saved in (7, 5):  # killed twice
+        command = [sys.executable, "-c", textwrap.dedent(KILLED), clips[0], cache, str(saved)]
+        assert subprocess.run(command).returncode == -signal.SIGKILL
+    found = run(clips, cache=cache)
+    assert sorted(measured) == sorted(f"{number}.wav" for number in range(12, 20))
+    assert found == run(clips)
+    assert len(cache.read_text().splitlines()) == 21
+
+
+def test_names_with_commas_quotes_newlines_and_no_utf8(tmp_path, measured, write_audio):
+    names = ["a,b.wav", 'a"b.wav', "ä 音.wav", "a\nb.wav", "a\rb.wav"]
+    for name in names:
+        write_audio(tmp_path / name)
+    bytes_name = os.fsdecode(b"caf\xe9.wav")
+    try:
+        with open(tmp_path / bytes_name, "wb") as file:
+            file.write((tmp_path / "a,b.wav").read_bytes())
+    except OSError:
+        pass  # some file systems refuse such names; then it has a fault, and must not crash either
+    stretches = [Stretch(name) for name in (*names, bytes_name)]
+    first = run((tmp_path, stretches), cache=tmp_path / "cache.csv")
+    assert not any(facts.fault for facts in first[:5])
+    assert run((tmp_path, stretches), cache=tmp_path / "cache.csv") == first
+    assert "ä 音.wav" in (tmp_path / "cache.csv").read_text(errors="surrogateescape")
+
+
+def test_a_cache_that_cannot_be_written(clips, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cache\.csv: could not be written"):
+        run(clips, cache=tmp_path / "file" / "cache.csv")
+    # or no longer, while measuring
+    monkeypatch.setattr(measuring, "SAVED_EVERY", 0.0)
+    monkeypatch.setattr(measuring, "_open", lambda cache: {})
+    with pytest.raises(StorageError, match=r"cache\.csv: could not be written"):
+        run(clips, cache=tmp_path / "no folder" / "cache.csv")

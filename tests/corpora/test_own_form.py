@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from emovec import corpora
-from emovec.corpora.folder import parse_mapping
 from emovec.errors import CorpusError, ManifestError
 from emovec.tables.corpus import CorpusInfo, Skip, read_corpus_info, write_corpus_info
 from emovec.tables.manifest import Utterance, read_manifest, write_manifest
@@ -211,16 +210,8 @@ def test_folder_with_segments(tree):
     "options", [{}, {"labels": "x.csv"}, {"labels": "x.csv", "columns": {"id": "a", "colour": "b"}}]
 )
 def test_folder_needs_a_table_and_columns(options):
-    with pytest.raises(CorpusError, match=r"Pass --labels=FILE --columns"):
+    with pytest.raises(CorpusError, match=r"Pass them in --corpus_options"):
         corpora.get("folder", **options)
-
-
-def test_mappings_of_a_command_line():
-    assert parse_mapping("{a: b, c :d e}") == {"a": "b", "c": "d e"}
-    assert parse_mapping("a: b") == {"a": "b"}
-    for text in ("{a}", "{a: }", "{: b}"):
-        with pytest.raises(CorpusError, match="is no mapping"):
-            parse_mapping(text)
 
 
 def test_registry():
@@ -237,9 +228,10 @@ def test_registry():
 def test_protocols():
     ravdess = corpora.get("ravdess")
     assert list(corpora.protocols(ravdess)) == [
-        "by_speaker",
-        "speaker_5fold",
-        "leave_one_session_out",
+        "by-speaker",
+        "group-kfold",
+        "leave-one-session-out",
+        "loso",
     ]
-    with pytest.raises(Exception, match="ravdess: protocol is 'x'; expected one of by_speaker"):
+    with pytest.raises(Exception, match="ravdess: protocol is 'x'; expected one of by-speaker"):
         corpora.protocol(ravdess, "x")

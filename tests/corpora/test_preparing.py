@@ -124,7 +124,7 @@ def test_folder_missing_empty_or_not_given(tree, tmp_path):
 
 def test_wrong_label(tree, write_audio):
     write_audio(tree / "AudioWAV" / "3_WHAT.wav")
-    with pytest.raises(CorpusError, match=r"toy: AudioWAV/3_WHAT.wav: 'WHAT' is no known code"):
+    with pytest.raises(CorpusError, match=r"(?s)toy: 1 of .*AudioWAV/3_WHAT.wav: 'WHAT' is no"):
         made(tree)
     (tree / "AudioWAV" / "3_WHAT.wav").rename(tree / "AudioWAV" / "3.wav")
     with pytest.raises(CorpusError, match=r"AudioWAV/3.wav: not enough values"):
@@ -142,13 +142,50 @@ def test_wrong_label(tree, write_audio):
 )
 def test_numbers_out_of_scale(tree, labels, said):
     rated = replace(TOY, prototypes=False, affect_scale=(1.0, 5.0), affect_source="rated")
-    with pytest.raises(CorpusError, match=rf"toy: AudioWAV/1_ANG.wav: {said}"):
+    with pytest.raises(CorpusError, match=rf"(?s)toy: .*AudioWAV/1_ANG.wav: {said}"):
         made(tree, replace(rated, label=lambda _: labels))
 
 
 def test_affect_without_a_scale(tree):
     corpus = replace(TOY, prototypes=False, label=lambda _: Labels(affect=(1.0, 2.0, 3.0)))
     with pytest.raises(CorpusError, match="no affect_scale"):
+        made(tree, corpus)
+
+
+def test_wrong_labels_are_left_out_of_a_partial_copy(tree, write_audio):
+    write_audio(tree / "AudioWAV" / "3_WHAT.wav")
+    prepared = made(tree, allow_partial=True)
+    (skip,) = prepared.info.skipped
+    assert skip.id == "AudioWAV/3_WHAT"
+    assert skip.reason.startswith("AudioWAV/3_WHAT.wav: 'WHAT' is no known code")
+    assert "3_WHAT" not in {u.id for u in prepared.utterances}
+
+
+@pytest.mark.parametrize("level", ["above", "below"])
+def test_a_folder_of_another_level_is_named(tree, level):
+    given = tree.parent if level == "above" else tree / "AudioWAV"
+    with pytest.raises(CorpusError) as caught:
+        prepare(TOY, given, tree.parent / "out", progress=False)
+    said = str(caught.value)
+    assert said.startswith(f"toy: no AudioWAV/*.wav below {given}; found them below {tree}. ")
+    assert said.endswith(f"Pass --data_folder={tree}.")
+
+
+def test_a_name_that_is_not_utf8(tree):
+    name = os.fsencode(tree / "AudioWAV") + b"/1_\xe4.wav"
+    try:
+        Path(os.fsdecode(name)).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    with pytest.raises(CorpusError, match=r"the name b'AudioWAV/1_\\xe4.wav' is not UTF-8"):
+        made(tree)
+
+
+def test_audio_that_must_be_converted_first(tree):
+    for path in (tree / "AudioWAV").iterdir():
+        path.rename(path.with_suffix(".m4a"))
+    corpus = replace(TOY, conversions={".m4a": "convert them with ffmpeg."})
+    with pytest.raises(CorpusError, match=r"There are .m4a files: convert them with ffmpeg."):
         made(tree, corpus)
 
 

@@ -25,7 +25,7 @@ HISTORY = [{"epoch": 1, "train/loss": 3.0, "valid/loss": 3.0, "valid/ccc/mean": 
 def make_run(corpus: Path, folder: Path, affect: np.ndarray | float, centre: bool) -> AffectRun:
     """Predicts ``affect`` on [0, 1] for every test clip, which come in reversed order."""
     options: dict = {"protocol": "default", "fold": 0, "seed": 0, "drop_emotions": []}
-    options |= {"with_affect": True, "allow_partial": False}
+    options |= {"with_affect": True, "allow_partial": False, "allow_leak": False}
     data = select("manifest", {}, str(corpus), folder / "made", **options)
     task = AffectTask(data.info, data.splits["train"], "region", "decaying", True, 8, AXES, centre)
     clips = data.splits["test"][::-1]

@@ -16,8 +16,8 @@ RUN = RunFacts(
     hparams={},
     corpus="ravdess",
     affect_source="prototype",
-    protocol="by_speaker",
-    split_hash="feed",
+    protocol="by-speaker",
+    split_hash="ravdess by-speaker 1440 clips 1 folds feed",
     shares_speakers=False,
 )
 RESULT = Result(RUN, (Metric("ccc/mean", 0.5, 360, 6, (0.4, 0.6)),), warnings=("6 test speakers",))
@@ -50,7 +50,7 @@ def test_a_card_says_what_one_must_know():
         "- Clips and speakers: 1440 clips of 24 speakers, 1 more skipped",
         "- Affect labels: prototypes of the clips' emotion categories",
         "- Affect scale: -1 to 1",
-        "- Splits: by_speaker, hash feed\n",
+        "- Splits: ravdess by-speaker 1440 clips 1 folds feed\n",
         "- Warning: 6 test speakers",
         "| ccc/mean | 0.500 [0.40, 0.60] | 360 | 6 |",
         "## Not to be used for",

@@ -18,7 +18,7 @@ def run(**changes):
         "hparams": {},
         "corpus": "ravdess",
         "affect_source": "rated",
-        "protocol": "by_speaker",
+        "protocol": "by-speaker",
         "split_hash": "feed",
         "shares_speakers": False,
     }
@@ -62,7 +62,7 @@ def test_a_paper_s_table_is_appended(tmp_path):
 def test_a_run_and_its_baseline(tmp_path):
     values = {"rmse/valence": 0.3, "ccc/mean": 0.5, "baseline_ridge/ccc/mean": 0.25}
     text = written(tmp_path, {"ser/emosphere/1": result(values)})
-    assert "## ser on ravdess, by_speaker" in text
+    assert "## ser on ravdess, by-speaker" in text
     assert rows(text) == {
         "run": ["seeds", "ccc/mean", "clips", "speakers", "commit"],
         "**emosphere**": ["1", "0.500 [0.40, 0.60]", "360", "6", "0123456789-dirty"],
@@ -99,9 +99,9 @@ def test_corpora_and_protocols_have_sections_of_their_own(tmp_path):
     )
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert headings == [
-        "## deep/er on ravdess, by_speaker",
-        "## ser on nemo, by_speaker",
-        "## ser on ravdess, by_speaker",
+        "## deep/er on ravdess, by-speaker",
+        "## ser on nemo, by-speaker",
+        "## ser on ravdess, by-speaker",
         "## ser on ravdess, folds",
     ]
     assert "| run | seeds | eer/pooled | clips |" in text  # no main metric: its own

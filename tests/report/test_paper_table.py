@@ -38,7 +38,7 @@ RESULT = Result(
         hparams={},
         corpus="ravdess",
         affect_source="rated",
-        protocol="by_speaker",
+        protocol="by-speaker",
         split_hash="",
         shares_speakers=False,
     ),

@@ -6,14 +6,22 @@ from hypothesis import strategies as st
 
 from emovec.errors import SplitError
 from emovec.tables.manifest import Utterance
-from emovec.tables.protocols import by_speaker, folds_by_speaker, from_column, leave_one_session_out
-from emovec.tables.splits import SPLITS, check_splits
+from emovec.tables.protocols import (
+    balanced,
+    by_speaker,
+    folds_by_speaker,
+    from_column,
+    hold_out_valid,
+    leave_one_session_out,
+    leave_one_speaker_out,
+    speakers_drawn,
+)
+from emovec.tables.splits import SPLITS, Assignment, SplitCheck, check_splits
 
 
-def clip(number, speaker, gender="", session="", **extra):
-    return Utterance(
-        str(number), "a.wav", None, None, 1.0, speaker, gender, session=session, extra=extra
-    )
+def clip(number, speaker, gender="", session="", emotion="", **extra):
+    known = {"session": session, "emotion": emotion, "extra": extra}
+    return Utterance(str(number), "a.wav", None, None, 1.0, speaker, gender, **known)
 
 
 def corpus(clips_of, genders=()):
@@ -44,7 +52,7 @@ PEOPLE = st.lists(
 def test_by_speaker_never_leaks_and_fills_every_split(people, seed):
     utterances = corpus(*zip(*people, strict=True))
     assignments = by_speaker(utterances, seed)
-    assert check_splits(utterances, assignments) == []
+    assert check_splits(utterances, assignments) == SplitCheck((), ())
     found = speakers_of(utterances, assignments)
     for split, share in zip(SPLITS, (0.6, 0.15, 0.25), strict=True):
         # one off by rounding, and up to two given away to fill the other splits
@@ -85,8 +93,9 @@ def test_unknown_speakers_are_left_out():
     utterances = [*corpus([2] * 6), clip("nobody", "")]
     for assignments in (by_speaker(utterances, 0), folds_by_speaker(utterances, 3, 0)):
         assert "nobody" not in {row.id for row in assignments}
-        assert "1 utterances of unknown speakers in no split (nobody)" in check_splits(
-            utterances, assignments
+        assert (
+            "1 utterances of unknown speakers in no split (nobody)"
+            in check_splits(utterances, assignments).warnings
         )
 
 
@@ -106,7 +115,7 @@ def test_folds_test_every_clip_once_and_never_leak(people, folds, seed):
             folds_by_speaker(utterances, folds, seed)
         return
     assignments = folds_by_speaker(utterances, folds, seed)
-    assert check_splits(utterances, assignments) == []
+    assert check_splits(utterances, assignments) == SplitCheck((), ())
     tested = [row.id for row in assignments if row.split == "test"]
     assert sorted(tested) == sorted(u.id for u in utterances)
     validated = [row.id for row in assignments if row.split == "valid"]
@@ -162,6 +171,90 @@ def test_published_column():
     assignments = from_column(utterances, "part", mapping)
     found = [(row.id, row.fold, row.split) for row in assignments]
     assert found == [("0", 0, "valid"), ("2", 0, "train"), ("3", 0, "test")]
-    assert check_splits(utterances, assignments) == ["1 utterances in no split (1)"]
+    assert check_splits(utterances, assignments).warnings == ("1 utterances in no split (1)",)
     with pytest.raises(SplitError, match="column 'set' not found"):
         from_column(utterances, "set", mapping)
+
+
+def test_sessions_without_validation():
+    utterances = [clip(i, f"s{i}", session=session) for i, session in enumerate("cabba")]
+    assignments = leave_one_session_out(utterances, validate=False)
+    split_of = {(row.fold, row.id): row.split for row in assignments}
+    assert [split_of[0, str(i)] for i in range(5)] == ["train", "test", "train", "train", "test"]
+    assert {row.split for row in assignments} == {"train", "test"}
+
+
+def test_every_speaker_is_tested_once():
+    utterances = [*corpus([3, 1, 2, 2]), clip("nobody", "")]
+    assignments = leave_one_speaker_out(utterances)
+    assert len(assignments) == 4 * 8
+    for fold in range(4):
+        tested = [row.id for row in assignments if row.fold == fold and row.split == "test"]
+        (speaker,) = {u.speaker for u in utterances if u.id in tested}
+        assert tested == [u.id for u in utterances if u.speaker == speaker]
+    with pytest.raises(SplitError, match="2 speakers found; expected at least 3"):
+        leave_one_speaker_out(corpus([5, 5]))
+
+
+def test_so_many_speakers_are_drawn_of_either_gender():
+    people = [("female", 43), ("male", 48)]
+    utterances = [
+        clip(f"{gender}{number}", f"{gender}{number}", gender=gender)
+        for gender, count in people
+        for number in range(count)
+    ]
+    numbers = {"train": 51, "valid": 8, "test": 32}
+    assignments = speakers_drawn(utterances, 0, numbers)
+    assert Counter(row.split for row in assignments) == numbers
+    for split, count in numbers.items():
+        women = sum(row.split == split and row.id.startswith("f") for row in assignments)
+        assert abs(women - count * 43 / 91) <= 1
+    assert assignments == speakers_drawn(utterances, 0, numbers)
+    assert assignments != speakers_drawn(utterances, 1, numbers)
+
+
+def test_a_smaller_copy_is_shared_out_alike():
+    utterances = corpus([1] * 10)
+    found = Counter(row.split for row in speakers_drawn(utterances, 0, {"train": 70, "test": 30}))
+    assert found == {"train": 7, "test": 3}
+    with pytest.raises(SplitError, match="1 speakers found"):
+        speakers_drawn(corpus([4]), 0, {"train": 70, "test": 30})
+
+
+def test_balanced_keeps_as_many_of_every_emotion():
+    numbers = {
+        "train": {"anger": 9, "fear": 6},
+        "test": {"anger": 2, "fear": 8},
+        "valid": {"fear": 3},
+    }
+    utterances, assignments = [], []
+    for split, emotions in numbers.items():
+        for emotion, count in emotions.items():
+            for number in range(count):
+                id_ = f"{split}{emotion}{number}"
+                utterances.append(clip(id_, "s", emotion=emotion))
+                assignments.append(Assignment(id_, 0, split))
+    emotion_of = {u.id: u.emotion for u in utterances}
+    kept = balanced(utterances, assignments, 0, {"train": 5, "test": 5})
+    assert Counter((row.split, emotion_of[row.id]) for row in kept) == {
+        ("train", "anger"): 5,
+        ("train", "fear"): 5,
+        ("test", "anger"): 2,
+        ("test", "fear"): 2,
+        ("valid", "fear"): 3,
+    }
+    backwards = balanced(utterances[::-1], assignments[::-1], 0, {"train": 5, "test": 5})
+    assert sorted(row.id for row in backwards) == sorted(row.id for row in kept)
+    assert kept != balanced(utterances, assignments, 1, {"train": 5, "test": 5})
+
+
+def test_an_eighth_of_the_training_speakers_validates():
+    utterances = corpus([2] * 20)
+    assignments = speakers_drawn(utterances, 0, {"train": 16, "test": 4})
+    held_out = hold_out_valid(utterances, assignments, 0)
+    people = speakers_of(utterances, held_out)
+    assert [len(people[split]) for split in ("train", "valid", "test")] == [14, 2, 4]
+    assert people["test"] == speakers_of(utterances, assignments)["test"]
+    assert check_splits(utterances, held_out) == SplitCheck((), ())
+    with pytest.raises(SplitError, match="1 training speakers found"):
+        hold_out_valid(utterances[:2], [Assignment(u.id, 0, "train") for u in utterances[:2]], 0)

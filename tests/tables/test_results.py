@@ -34,9 +34,10 @@ RUN = run_facts(
     manifest_hash="0123456789abcdef",
     corpus="ravdess",
     affect_source="prototype",
-    protocol="by_speaker",
+    protocol="by-speaker",
     split_hash="fedcba9876543210",
     shares_speakers=False,
+    leaks=[],
 )
 METRIC = Metric("ccc/valence", 0.5, 120, 6, (0.25, 0.75))
 
@@ -224,3 +225,11 @@ def test_no_git_is_no_error(monkeypatch):
 def test_libraries_that_are_not_installed_are_left_out(monkeypatch):
     monkeypatch.setattr(provenance, "LIBRARIES", ("numpy", "no-such-library"))
     assert list(provenance.versions()) == ["emovec", "python", "numpy"]
+
+
+def test_a_result_from_before_leaks_were_noted_is_read(tmp_path):
+    write_result(tmp_path / "result.json", result(METRIC))
+    content = json.loads((tmp_path / "result.json").read_text())
+    del content["run"]["leaks"]
+    (tmp_path / "old.json").write_text(json.dumps(content))
+    assert read_result(tmp_path / "old.json").run.leaks == ()

@@ -1,8 +1,18 @@
+from dataclasses import replace
+
 import pytest
 
 from emovec.errors import SplitError
 from emovec.tables.manifest import Utterance
-from emovec.tables.splits import Assignment, check_splits, read_splits, split_hash, write_splits
+from emovec.tables.splits import (
+    Assignment,
+    SplitCheck,
+    check_splits,
+    manifest_hash,
+    read_splits,
+    split_line,
+    write_splits,
+)
 
 
 def clip(id_, speaker, audio_hash="", path="a.wav", emotion=""):
@@ -42,8 +52,11 @@ def test_missing_file(tmp_path):
         read_splits(tmp_path / "s.csv")
 
 
+CLEAN = SplitCheck((), ())
+
+
 def test_clean_splits_pass():
-    assert check_splits(UTTERANCES, ASSIGNMENTS) == []
+    assert check_splits(UTTERANCES, ASSIGNMENTS) == CLEAN
 
 
 def test_no_splits():
@@ -51,9 +64,16 @@ def test_no_splits():
         check_splits(UTTERANCES, [])
 
 
-def test_empty_split():
-    with pytest.raises(SplitError, match="fold 0: no utterance is in valid"):
-        check_splits(UTTERANCES, [ASSIGNMENTS[0], ASSIGNMENTS[2]])
+@pytest.mark.parametrize(("missing", "name"), [(0, "train"), (2, "test")])
+def test_empty_split(missing, name):
+    rest = [row for place, row in enumerate(ASSIGNMENTS) if place != missing]
+    with pytest.raises(SplitError, match=f"fold 0: no utterance is in {name}"):
+        check_splits(UTTERANCES, rest)
+
+
+def test_a_protocol_need_not_validate():
+    (left_out,) = check_splits(UTTERANCES, [ASSIGNMENTS[0], ASSIGNMENTS[2]]).warnings
+    assert left_out == "1 utterances in no split (b)"
 
 
 def test_speaker_in_two_splits_is_an_error_unless_the_protocol_says_so():
@@ -62,8 +82,17 @@ def test_speaker_in_two_splits_is_an_error_unless_the_protocol_says_so():
     said = r"fold 0: 1 speakers in more than one split \(1\)"
     with pytest.raises(SplitError, match=said):
         check_splits(utterances, assignments)
-    (warning,) = check_splits(utterances, assignments, shared_speakers_allowed=True)
-    assert warning == "fold 0: 1 speakers in more than one split (1)"
+    told = ("fold 0: 1 speakers in more than one split (1)",)
+    allowed = check_splits(utterances, assignments, shared_speakers_allowed=True)
+    assert allowed == SplitCheck((), told)
+    assert check_splits(utterances, assignments, allow_leak=True) == SplitCheck(told, ())
+
+
+def test_session_in_two_splits_is_a_warning():
+    utterances = [replace(UTTERANCES[0], session="7"), *UTTERANCES[1:2]]
+    utterances.append(replace(UTTERANCES[2], session="7"))
+    told = ("fold 0: 1 sessions in more than one split (7)",)
+    assert check_splits(utterances, ASSIGNMENTS) == SplitCheck((), told)
 
 
 def test_speaker_may_be_elsewhere_in_another_fold():
@@ -72,7 +101,7 @@ def test_speaker_may_be_elsewhere_in_another_fold():
         Assignment("b", 1, "train"),
         Assignment("c", 1, "valid"),
     ]
-    assert check_splits(UTTERANCES, ASSIGNMENTS + turned) == []
+    assert check_splits(UTTERANCES, ASSIGNMENTS + turned) == CLEAN
 
 
 def test_unknown_speaker_is_an_error_unless_the_protocol_says_so():
@@ -80,7 +109,8 @@ def test_unknown_speaker_is_an_error_unless_the_protocol_says_so():
     assignments = [*ASSIGNMENTS, Assignment("d", 0, "train")]
     with pytest.raises(SplitError, match=r"1 utterances of unknown speakers \(d\)"):
         check_splits(utterances, assignments)
-    assert len(check_splits(utterances, assignments, shared_speakers_allowed=True)) == 1
+    check = check_splits(utterances, assignments, shared_speakers_allowed=True)
+    assert (check.leaks, len(check.warnings)) == ((), 1)
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -88,12 +118,19 @@ def test_same_audio_under_two_ids_is_always_an_error(allowed):
     utterances = [clip("a", "1", "ff"), clip("b", "2"), clip("c", "3", "ff")]
     with pytest.raises(SplitError, match=r"1 same audio .* \(a \(train\) = c \(test\)\)"):
         check_splits(utterances, ASSIGNMENTS, allowed)
+    check = check_splits(utterances, ASSIGNMENTS, allowed, allow_leak=True)
+    assert check.leaks == ("fold 0: 1 same audio in more than one split (a (train) = c (test))",)
+
+
+def test_what_is_broken_stays_an_error():
+    with pytest.raises(SplitError, match="twice"):
+        check_splits(UTTERANCES, [*ASSIGNMENTS, ASSIGNMENTS[0]], allow_leak=True)
 
 
 def test_same_audio_twice_in_one_split_is_no_leak():
     utterances = [*UTTERANCES, clip("d", "1", "ff"), clip("e", "1", "ff")]
     assignments = [*ASSIGNMENTS, Assignment("d", 0, "train"), Assignment("e", 0, "train")]
-    assert check_splits(utterances, assignments) == []
+    assert check_splits(utterances, assignments) == CLEAN
 
 
 def test_id_twice_and_unknown_id():
@@ -113,25 +150,34 @@ def test_long_lists_are_cut_after_ten():
 
 
 def test_left_out_is_told():
-    assert check_splits([*UTTERANCES, clip("d", "9")], ASSIGNMENTS) == [
-        "1 utterances in no split (d)"
-    ]
+    check = check_splits([*UTTERANCES, clip("d", "9")], ASSIGNMENTS)
+    assert check == SplitCheck((), ("1 utterances in no split (d)",))
 
 
-def test_hash_names_ids_labels_and_folds_only():
-    def target(utterance):
-        return utterance.emotion
+def line(utterances, assignments):
+    return split_line("mine", "by-speaker", utterances, assignments)
 
-    first = split_hash(UTTERANCES, ASSIGNMENTS, target)
-    assert len(first) == 16
-    assert int(first, 16) >= 0
-    moved = [clip(u.id, u.speaker, path="elsewhere.wav") for u in UTTERANCES]
-    assert split_hash(moved[::-1], ASSIGNMENTS[::-1], target) == first
+
+def test_line_names_ids_labels_and_folds_only():
+    first = line(UTTERANCES, ASSIGNMENTS)
+    assert first.startswith("mine by-speaker 3 clips 1 folds ")
+    assert int(first[-16:], 16) >= 0
+    moved = [clip(u.id, u.speaker, "ff", path="elsewhere.wav") for u in UTTERANCES]
+    assert line(moved[::-1], ASSIGNMENTS[::-1]) == first
+    assert split_line("a", "b", UTTERANCES, ASSIGNMENTS)[-17:] == first[-17:]
     other_label = [clip("a", "1", emotion="fear"), *UTTERANCES[1:]]
+    other_affect = [replace(UTTERANCES[0], valence=0.5), *UTTERANCES[1:]]
     other_fold = [Assignment("a", 1, "train"), *ASSIGNMENTS[1:]]
     others = {
-        split_hash(other_label, ASSIGNMENTS, target),
-        split_hash(UTTERANCES, other_fold, target),
-        split_hash(UTTERANCES, ASSIGNMENTS[1:], target),
+        line(other_label, ASSIGNMENTS)[-16:],
+        line(other_affect, ASSIGNMENTS)[-16:],
+        line(UTTERANCES, other_fold)[-16:],
+        line(UTTERANCES, ASSIGNMENTS[1:])[-16:],
     }
-    assert len(others | {first}) == 4
+    assert len(others | {first[-16:]}) == 5
+
+
+def test_manifest_hash_names_ids_and_labels_only():
+    first = manifest_hash(UTTERANCES)
+    assert manifest_hash([replace(u, path="x.wav") for u in UTTERANCES[::-1]]) == first
+    assert manifest_hash([replace(UTTERANCES[0], speaker="x"), *UTTERANCES[1:]]) != first
