@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from emovec.corpora.measuring import AUDIO_SUFFIXES, Stretch, measure_all
+from emovec.corpora.measurements import Stretch
+from emovec.corpora.measuring import measure_all
+from emovec.tables.files import AUDIO_SUFFIXES
 
 CLIPS = 3000
 SECONDS, SAMPLE_RATE = 3.0, 16000

@@ -16,6 +16,7 @@ from speechbrain.dataio.sampler import DynamicBatchSampler
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from emovec.audio.augment import Augmentation
 from emovec.audio.loading import load
 from emovec.errors import TrainingError
 from emovec.tables.manifest import Utterance
@@ -81,6 +82,9 @@ class UtteranceBatches(Dataset):
         sample_rate: in Hz
         max_seconds: clips are cut to this length
         shortest: samples that the encoder needs
+        augmentation: of the copies
+        copies: augmented ones of every clip, each drawn once; rows N to 2 N - 1 are the first of
+            all clips, and so on. Their speed must be left alone
 
     Raises:
         TrainingError: if there are shorter clips, once cut
@@ -94,6 +98,8 @@ class UtteranceBatches(Dataset):
         sample_rate: int,
         max_seconds: float,
         shortest: int = 1,
+        augmentation: Augmentation | None = None,
+        copies: int = 0,
     ) -> None:
         short = [
             u.id for u in utterances if round(min(u.duration, max_seconds) * sample_rate) < shortest
@@ -109,28 +115,36 @@ class UtteranceBatches(Dataset):
         self.targets = targets
         self.sample_rate = sample_rate
         self.max_seconds = max_seconds
+        self.augmentation = augmentation
+        self.copies = copies if augmentation else 0
 
     def __len__(self) -> int:
-        return len(self.utterances)
+        return len(self.utterances) * (1 + self.copies)
 
     def __getitem__(self, rows: Sequence[int]) -> Batch:
-        utterances = [self.utterances[row] for row in rows]
-        waves, lengths = pad([self._wave(utterance) for utterance in utterances])
-        targets = {name: target[list(rows)] for name, target in self.targets.items()}
-        return Batch([utterance.id for utterance in utterances], waves, lengths, targets)
+        places = [row % len(self.utterances) for row in rows]
+        waves, lengths = pad([self._wave(row) for row in rows])
+        targets = {name: target[places] for name, target in self.targets.items()}
+        return Batch([self.utterances[place].id for place in places], waves, lengths, targets)
 
     def seconds(self) -> list[float]:
-        """Length of each clip after cutting."""
-        return [min(utterance.duration, self.max_seconds) for utterance in self.utterances]
+        """Length of each row's clip after cutting."""
+        once = [min(utterance.duration, self.max_seconds) for utterance in self.utterances]
+        return once * (1 + self.copies)
 
-    def _wave(self, utterance: Utterance) -> np.ndarray:
-        return load(
+    def _wave(self, row: int) -> np.ndarray:
+        copy, place = divmod(row, len(self.utterances))
+        utterance = self.utterances[place]
+        wave = load(
             self.root / utterance.path,
             utterance.start,
             utterance.stop,
             sample_rate=self.sample_rate,
             max_seconds=self.max_seconds,
         )
+        if not (copy and self.augmentation):
+            return wave
+        return self.augmentation(wave, self.sample_rate, f"{utterance.id}#{copy}", epoch=0)
 
 
 class EffectiveBatches(Sampler):
@@ -226,14 +240,12 @@ def _is_short(group: list[list[int]]) -> bool:
     return sum(map(len, group)) < 2
 
 
-def make_loader(
-    dataset: UtteranceBatches, batches: EffectiveBatches, workers: int
-) -> SaveableDataLoader:
+def make_loader(dataset: Dataset, batches: Sampler, workers: int) -> SaveableDataLoader:
     """A loader of effective batches, lists of :class:`Batch`; its place goes into checkpoints.
 
     Args:
-        dataset: what to read
-        batches: which rows, in which order
+        dataset: what to read: gives a :class:`Batch` for a list of its items
+        batches: lists of such lists, in which order
         workers: processes that read ahead; 0 reads in this one
     """
     return SaveableDataLoader(

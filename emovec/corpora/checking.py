@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emovec import corpora
-from emovec.corpora.measuring import Measurement, Stretch, measure_all
+from emovec.corpora.measurements import Measurement, Stretch
+from emovec.corpora.measuring import measure_all
 from emovec.corpora.preparing import MEASUREMENTS
 from emovec.errors import CorpusError, SplitError
 from emovec.labels import AFFECT_AXES, EMOTIONS

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus, Labels, Protocol, pick, read_rows
+from emovec.tables.adjusting import balanced
 from emovec.tables.manifest import Utterance
-from emovec.tables.protocols import balanced, speakers_drawn
+from emovec.tables.protocols import speakers_drawn
 from emovec.tables.splits import Assignment
 
 EMOTIONS = {

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus, Labels, pick, read_rows
-from emovec.corpora.measuring import AUDIO_SUFFIXES
 from emovec.errors import CorpusError
 from emovec.labels import AFFECT_AXES
+from emovec.tables.files import AUDIO_SUFFIXES
 from emovec.tables.manifest import COLUMNS
 
 OPTIONS = ("labels", "columns", "emotions", "affect_scale")

@@ -19,8 +19,9 @@ from pathlib import Path
 from emovec.corpora.base import Corpus, Labels, Protocol, pick
 from emovec.errors import CorpusError
 from emovec.labels import AFFECT_AXES
+from emovec.tables.adjusting import balanced
 from emovec.tables.manifest import Utterance
-from emovec.tables.protocols import balanced, leave_one_session_out
+from emovec.tables.protocols import leave_one_session_out
 from emovec.tables.splits import Assignment
 
 EMOTIONS = {

@@ -1,14 +1,11 @@
 """How long and how loud each clip is, what its samples hash to, and whether it can be used."""
 
-import csv
 import hashlib
-import io
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, fields
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,66 +15,15 @@ import soundfile
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from emovec.errors import StorageError
-from emovec.tables.files import is_git_lfs_pointer, write_atomically
+from emovec.corpora import measurements
+from emovec.corpora.measurements import SILENCE, Measurement, Stretch
+from emovec.tables.files import is_git_lfs_pointer
 
-AUDIO_SUFFIXES = frozenset(
-    {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".sph", ".w64"}
-)
 SHORTEST = 0.025  # seconds, one frame of speech
-SILENCE = -200.0  # dB, the lowest level
 CLIPPED = 32766 / 32768  # the largest sample but one of 16 bits
-SAVED_EVERY = 3.0  # seconds of work that a killed run loses
 _AT_ONCE = 32  # clips that a thread takes; one by one, short ones cost a quarter more
 _ROUNDING = 0.01  # seconds that a published end may lie behind the file's
 _STREAMED = 0x7FFFF000  # bytes; sizes from here on are written where the end is not known yet
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Part of an audio file.
-
-    Attributes:
-        path: relative to the data folder
-        start: seconds; None: from its beginning
-        stop: seconds; None: to its end
-    """
-
-    path: str
-    start: float | None = None
-    stop: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """What decoding a clip tells.
-
-    Attributes:
-        duration: seconds
-        audio_hash: 16 hexadecimal digits of its float32 samples
-        sample_rate: Hz
-        peak: largest absolute sample; full scale is 1
-        level: root mean square in dB of full scale, at least ``SILENCE``
-        clipped: share of samples at ``CLIPPED`` or beyond
-        missing: seconds that the file's header promises and that are not there
-        fault: why it cannot be used, "" if it can
-    """
-
-    duration: float = 0.0
-    audio_hash: str = ""
-    sample_rate: int = 0
-    peak: float = 0.0
-    level: float = SILENCE
-    clipped: float = 0.0
-    missing: float = 0.0
-    fault: str = ""
-
-
-Stamp = tuple[int, int]  # size in bytes and time of change in nanoseconds
-_Table = dict[Stretch, tuple[Stamp, Measurement]]
-_KEYS = ("path", "start", "stop", "size", "modified")
-_HEADER = [*_KEYS, *(fact.name for fact in fields(Measurement))]
-_TYPES = [type(fact) for fact in astuple(Measurement())]
 
 
 def measure(root: Path, stretch: Stretch) -> Measurement:
@@ -128,15 +74,15 @@ def measure_all(
     Raises:
         StorageError: if the cache cannot be written
     """
-    stamps = {stretch: _stamp(root / stretch.path) for stretch in stretches}
-    known = _open(cache) if cache else {}
+    stamps = {stretch: measurements.stamp_of(root / stretch.path) for stretch in stretches}
+    known = measurements.open_table(cache) if cache else {}
     found = {
         stretch: known[stretch]
         for stretch, stamp in stamps.items()
         if stretch in known and known[stretch][0] == stamp and not known[stretch][1].fault
     }
     left = [stretch for stretch in stamps if stretch not in found]
-    unsaved: _Table = {}
+    unsaved: measurements.Table = {}
     saved = time.monotonic()
     parts = [left[first : first + _AT_ONCE] for first in range(0, len(left), _AT_ONCE)]
     pool = ThreadPoolExecutor(workers or os.cpu_count())
@@ -152,13 +98,13 @@ def measure_all(
             for stretch, facts in zip(left, measured, strict=True):
                 unsaved[stretch] = found[stretch] = (stamps[stretch], facts)
                 bar.update()
-                if cache and time.monotonic() - saved > SAVED_EVERY:
-                    _append(cache, unsaved)
+                if cache and time.monotonic() - saved > measurements.SAVED_EVERY:
+                    measurements.append(cache, unsaved)
                     unsaved, saved = {}, time.monotonic()
         finally:
             pool.shutdown(cancel_futures=True)
     if cache and (left or len(known) > len(found)):
-        _write(cache, {stretch: found[stretch] for stretch in stamps})
+        measurements.write(cache, {stretch: found[stretch] for stretch in stamps})
     return [found[stretch][1] for stretch in stretches]
 
 
@@ -243,60 +189,3 @@ def _unreadable(path: Path, error: Exception) -> str:
     if is_git_lfs_pointer(path):
         return "is a Git LFS pointer, text instead of audio; run `git lfs pull` where it came from"
     return f"cannot be read as audio ({error}); get the file again"
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        facts = path.stat()
-    except OSError:
-        return 0, 0  # has a fault, so that it is measured again anyway
-    return facts.st_size, facts.st_mtime_ns
-
-
-def _open(path: Path) -> _Table:
-    """Measurements of a cache, which is made if it is not there, and mended if it is torn."""
-    content = path.read_bytes() if path.is_file() else b""
-    whole, _, torn = content.rpartition(b"\n")
-    lines = csv.reader(io.StringIO(whole.decode("utf-8", "surrogateescape"), newline=""))
-    table: _Table = {}
-    try:
-        headed = next(lines, None) == _HEADER
-        table.update(map(_parse, lines if headed else ()))
-        sound = headed and not torn
-    except (csv.Error, ValueError):  # table holds what stands above
-        sound = False
-    if not sound:
-        _write(path, table)
-    return table
-
-
-def _parse(line: Sequence[str]) -> tuple[Stretch, tuple[Stamp, Measurement]]:
-    path, start, stop, size, modified, *cells = line
-    stretch = Stretch(path, *(float(end) if end else None for end in (start, stop)))
-    facts = [type_(cell) for type_, cell in zip(_TYPES, cells, strict=True)]
-    return stretch, ((int(size), int(modified)), Measurement(*facts))
-
-
-def _append(path: Path, table: _Table) -> None:
-    try:
-        with path.open("ab") as file:
-            file.write(_lines(table))
-    except OSError as error:
-        raise StorageError(
-            f"{path}: could not be written ({error.strerror or error}). Free some space."
-        ) from error
-
-
-def _write(path: Path, table: _Table) -> None:
-    with write_atomically(path, "wb") as file:
-        file.write(_lines(table, [_HEADER]))
-
-
-def _lines(table: _Table, lines: Iterable[Sequence[object]] = ()) -> bytes:
-    """Lines of a cache; names that are no UTF-8 keep their bytes."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(lines)
-    for stretch, (stamp, facts) in table.items():
-        writer.writerow([*astuple(stretch), *stamp, *astuple(facts)])
-    return text.getvalue().encode("utf-8", "surrogateescape")

@@ -23,8 +23,9 @@ import numpy as np
 
 from emovec.corpora.base import Corpus, Labels, Protocol, pick, read_rows
 from emovec.errors import CorpusError
+from emovec.tables.adjusting import balanced
 from emovec.tables.manifest import Utterance
-from emovec.tables.protocols import balanced, from_column
+from emovec.tables.protocols import from_column
 from emovec.tables.splits import Assignment
 
 EMOTIONS = {

@@ -7,11 +7,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus
-from emovec.corpora.measuring import AUDIO_SUFFIXES
 from emovec.corpora.reading import Stamps, read
 from emovec.errors import CorpusError
 from emovec.tables.corpus import CorpusInfo, read_corpus_info, write_corpus_info
-from emovec.tables.files import folder_atomically, write_atomically
+from emovec.tables.files import AUDIO_SUFFIXES, folder_atomically, write_atomically
 from emovec.tables.manifest import Utterance, read_manifest, write_manifest
 
 MEASUREMENTS = "measurements.csv"

@@ -6,7 +6,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from emovec.corpora.base import Corpus, Labels
-from emovec.corpora.measuring import Measurement, Stretch, measure_all
+from emovec.corpora.measurements import Measurement, Stretch
+from emovec.corpora.measuring import measure_all
 from emovec.errors import CorpusError, ManifestError
 from emovec.labels import affect_prototype
 from emovec.tables.corpus import CorpusInfo, Skip

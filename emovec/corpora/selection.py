@@ -8,9 +8,9 @@ from typing import Any
 
 from emovec import corpora
 from emovec.errors import SplitError
+from emovec.tables.adjusting import hold_out_valid
 from emovec.tables.corpus import CorpusInfo, Skip
 from emovec.tables.manifest import Utterance
-from emovec.tables.protocols import hold_out_valid
 from emovec.tables.splits import (
     SPLITS,
     Assignment,

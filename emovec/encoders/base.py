@@ -8,39 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from emovec.audio.padding import valid_mask, zero_padding
 from emovec.errors import AudioError
 
-
-def valid_mask(lengths: Tensor, size: int) -> Tensor:
-    """Which places of a padded batch are valid.
-
-    Args:
-        lengths: (B,) int64 number of valid places
-        size: padded size F
-
-    Returns:
-        (B, F) bool, true for the first ``lengths[b]`` places of row b
-
-    >>> valid_mask(torch.tensor([1, 3]), 3).int().tolist()
-    [[1, 0, 0], [1, 1, 1]]
-    """
-    return torch.arange(size, device=lengths.device) < lengths[:, None]
-
-
-def zero_padding(values: Tensor, lengths: Tensor) -> Tensor:
-    """Padded values with everything behind the valid places set to zero, whatever it was.
-
-    Args:
-        values: (B, F) or (B, F, D)
-        lengths: (B,) int64 number of valid places along F
-
-    Returns:
-        the same shape
-    """
-    valid = valid_mask(lengths, values.shape[1])  # (B, F)
-    if values.ndim == 3:
-        valid = valid[..., None]
-    return values.masked_fill(~valid, 0.0)
+__all__ = ["Encoder", "valid_mask", "valid_mean", "zero_padding"]
 
 
 def valid_mean(frames: Tensor, lengths: Tensor) -> Tensor:
@@ -70,7 +41,10 @@ class Encoder(nn.Module):
         sample_rate: Hz of the waves that it expects
         padding_safe: whether clips of different lengths may share a batch
         shortest: the least number of samples that give one frame
+        needs_speech: whether a clip without speech has no embedding, see :meth:`hears`
     """
+
+    needs_speech = False
 
     embedding_size: int
     frame_size: int
@@ -101,6 +75,22 @@ class Encoder(nn.Module):
             (B, E)
         """
         return valid_mean(*self.frames(waves, lengths))
+
+    def hears(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Which clips have an embedding: all, unless the encoder looks for speech.
+
+        Args:
+            waves: (B, T) float32 at ``sample_rate``
+            lengths: (B,) int64 valid samples
+
+        Returns:
+            (B,) bool
+        """
+        return torch.ones_like(lengths, dtype=torch.bool)
+
+    def class_features(self, embeddings: Tensor) -> Tensor:
+        """What a classifier takes of embeddings (B, E): (B, E), the same unless normalised."""
+        return embeddings
 
     def arguments(self) -> dict[str, Any]:
         """Arguments that build the same architecture again, without its weights."""

@@ -10,7 +10,7 @@ import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emovec.encoders.base import valid_mask, zero_padding
+from emovec.audio.padding import frame_counts, valid_mask, zero_padding
 
 WINDOW, HOP, BANDS = 400, 160, 80  # 25 ms, 10 ms at 16 kHz
 KERNEL, STRIDE = 3, 2
@@ -19,23 +19,6 @@ KERNEL, STRIDE = 3, 2
 # is 62 dB below what white noise of that variance gives in a bin.
 LOG_FLOOR = 1e-4
 LOG_MEAN, LOG_DEVIATION = -2.0, 4.5
-
-
-def frame_counts(lengths: Tensor, kernel: int, stride: int) -> Tensor:
-    """Number of outputs of a convolution without padding.
-
-    Args:
-        lengths: (B,) int64 number of inputs
-        kernel: its size
-        stride: its step
-
-    Returns:
-        (B,) int64, 0 where the kernel does not fit
-
-    >>> frame_counts(torch.tensor([2, 3, 5]), kernel=3, stride=2).tolist()
-    [0, 1, 2]
-    """
-    return (torch.div(lengths - kernel, stride, rounding_mode="floor") + 1).clamp_min(0)
 
 
 class LogMel(nn.Module):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emovec.encoders.base import valid_mask, valid_mean, zero_padding
+from emovec.audio.padding import valid_mask, zero_padding
+from emovec.encoders.base import valid_mean
 from emovec.errors import HparamError
 
 

@@ -28,10 +28,14 @@ UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, pickle.PickleError, S
 # Strings, imported when they are needed: a model may be made of layers of higher rank.
 REGISTRY = {
     "wavlm": "emovec.encoders.wavlm:WavLM",
+    "resnet": "emovec.encoders.resnet:ResNet",
     "style_pooling": "emovec.encoders.pooling:StylePooling",
     "attentive_statistics_pooling": "emovec.encoders.pooling:AttentiveStatisticsPooling",
     "mean_pooling": "emovec.encoders.pooling:MeanPooling",
     "affect_model": "emovec.training.models:AffectModel",
+    "softmax": "emovec.training.speaker_losses:SpeakerSoftmax",
+    "angular_softmax": "emovec.training.speaker_losses:AngularSoftmax",
+    "additive_margin_softmax": "emovec.training.speaker_losses:AdditiveAngularMarginSoftmax",
 }
 
 

@@ -18,7 +18,8 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-from emovec.encoders.base import Encoder, valid_mask, zero_padding
+from emovec.audio.padding import valid_mask, zero_padding
+from emovec.encoders.base import Encoder
 from emovec.encoders.front_end import MelFrontEnd, SampleFrontEnd
 from emovec.encoders.store import fit_weights, read_weights
 from emovec.errors import HparamError, ModelError

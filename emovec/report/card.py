@@ -14,6 +14,8 @@ SOURCES = {
     None: "none",
 }
 
+PREDICTION = 'import emovec\n\nemovec.load("this/folder").predict("a.wav")'
+
 MISUSE = """\
 - Decisions about people: hiring, policing, insurance, education, health, credit.
 - Lie detection, or statements about what a person feels: the model estimates how speech sounds.
@@ -21,7 +23,9 @@ MISUSE = """\
 - Speech of people who did not agree to it."""
 
 
-def model_card(title: str, description: str, info: CorpusInfo, result: Result) -> str:
+def model_card(
+    title: str, description: str, info: CorpusInfo, result: Result, usage: str = PREDICTION
+) -> str:
     """Text of card.md.
 
     Args:
@@ -29,6 +33,7 @@ def model_card(title: str, description: str, info: CorpusInfo, result: Result) -
         description: a sentence or two on what it is
         info: of the corpus it was trained on
         result: of the run that trained it, on the test part
+        usage: code that loads and uses it
     """
     sections = [
         f"# {title}",
@@ -39,7 +44,7 @@ def model_card(title: str, description: str, info: CorpusInfo, result: Result) -
         f"## How it was made\n\n{_making(result)}",
         f"## Results on held-out clips\n\n{_results(result)}",
         f"## Not to be used for\n\n{MISUSE}",
-        f"## How to load it\n\n{_loading()}",
+        f"## How to load it\n\n```python\n{usage}\n```",
     ]
     return "\n\n".join(section.rstrip() for section in sections if section) + "\n"
 
@@ -104,7 +109,3 @@ def _results(result: Result) -> str:
 
 def _row(metric: Metric) -> list[str]:
     return [metric.metric, value_cell([metric]), str(metric.n), str(metric.speakers)]
-
-
-def _loading() -> str:
-    return '```python\nimport emovec\n\nemovec.load("this/folder").predict("a.wav")\n```'

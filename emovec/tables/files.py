@@ -1,4 +1,7 @@
-"""Files that are whole or not there: written beside, then moved into place."""
+"""Files that are whole or not there: written beside, then moved into place.
+
+And what tells audio from other files, and from the text that stands for it without Git LFS.
+"""
 
 import os
 import shutil
@@ -9,6 +12,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from emovec.errors import StorageError
+
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".sph", ".w64"}
+)
 
 
 @contextmanager

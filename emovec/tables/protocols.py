@@ -37,7 +37,7 @@ def by_speaker(
     shares = (train, valid, test)
     if min(shares) <= 0 or not math.isclose(sum(shares), 1):
         raise ValueError(f"shares are {shares}; expected three above 0 that add up to 1.")
-    groups = _speakers_by_gender(utterances, seed)
+    groups = speakers_by_gender(utterances, seed)
     counts = _shared_out(_at_least(sum(map(len, groups)), 3), shares)
     return _deal(utterances, groups, dict(zip(("train", "valid", "test"), counts, strict=True)))
 
@@ -57,7 +57,7 @@ def folds_by_speaker(utterances: Sequence[Utterance], folds: int, seed: int) -> 
         SplitError: if there are fewer speakers than folds
         ValueError: if there are fewer than 3 folds
     """
-    groups = _speakers_by_gender(utterances, seed)
+    groups = speakers_by_gender(utterances, seed)
     _at_least(sum(map(len, groups)), folds)
     clips = Counter(u.speaker for u in utterances)
     total, part_of = [0] * folds, {}
@@ -127,67 +127,12 @@ def speakers_drawn(
     Raises:
         SplitError: if there are fewer speakers than splits
     """
-    groups = _speakers_by_gender(utterances, seed)
+    groups = speakers_by_gender(utterances, seed)
     found = sum(map(len, groups))
     if found < len(numbers):
         raise SplitError(f"{found} speakers found; expected one for each of {list(numbers)}.")
     counts = dict(zip(numbers, _shared_out(found, list(numbers.values())), strict=True))
     return _deal(utterances, groups, counts)
-
-
-def balanced(
-    utterances: Sequence[Utterance],
-    assignments: Sequence[Assignment],
-    seed: int,
-    most: Mapping[str, int],
-) -> list[Assignment]:
-    """Splits thinned out until every emotion has as many clips as the rarest.
-
-    Args:
-        utterances: rows of a manifest
-        assignments: their splits
-        seed: of the draw
-        most: split to the largest number of clips of an emotion; others stay as they are
-    """
-    emotion_of = {u.id: u.emotion for u in utterances}
-    groups: dict[tuple[int, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for row in assignments:
-        if row.split in most:
-            groups[row.fold, row.split][emotion_of[row.id]].append(row.id)
-    kept: set[tuple[int, str]] = set()
-    for (fold, split), emotions in groups.items():
-        number = min(most[split], *map(len, emotions.values()))
-        for emotion, ids in emotions.items():
-            generator = np.random.default_rng([seed, fold, *split.encode(), *emotion.encode()])
-            drawn = generator.permutation(sorted(ids))[:number].tolist()
-            kept.update((fold, id_) for id_ in drawn)
-    return [row for row in assignments if row.split not in most or (row.fold, row.id) in kept]
-
-
-def hold_out_valid(
-    utterances: Sequence[Utterance], assignments: Sequence[Assignment], seed: int
-) -> list[Assignment]:
-    """One fold without a validation split, given one: an eighth of its training speakers.
-
-    Raises:
-        SplitError: if it trains on fewer than 2 speakers
-    """
-    trained = {row.id for row in assignments if row.split == "train"}
-    groups = _speakers_by_gender([u for u in utterances if u.id in trained], seed)
-    found = sum(map(len, groups))
-    if found < 2:
-        raise SplitError(
-            f"{found} training speakers found; expected at least 2, to validate on one of them. "
-            "Choose another protocol."
-        )
-    number = max(1, round(found / 8))
-    counts = _apportion(number, list(map(len, groups)))
-    drawn = {s for group, count in zip(groups, counts, strict=True) for s in group[:count]}
-    held_out = {u.id for u in utterances if u.id in trained and u.speaker in drawn}
-    return [
-        Assignment(row.id, row.fold, "valid" if row.id in held_out else row.split)
-        for row in assignments
-    ]
 
 
 def from_column(
@@ -209,7 +154,7 @@ def from_column(
     return [Assignment(id_, 0, split) for id_, split in named if split]
 
 
-def _speakers_by_gender(utterances: Iterable[Utterance], seed: int) -> list[list[str]]:
+def speakers_by_gender(utterances: Iterable[Utterance], seed: int) -> list[list[str]]:
     """Known speakers, a shuffled list for each gender."""
     gender_of: dict[str, str] = {}
     for u in utterances:
@@ -237,22 +182,22 @@ def _deal(
     split_of: dict[str, str] = {}
     for split in sorted(counts, key=("test", "valid", "train").index):
         for group, number in zip(
-            groups, _apportion(counts[split], list(map(len, groups))), strict=True
+            groups, apportion(counts[split], list(map(len, groups))), strict=True
         ):
             split_of.update((group.pop(), split) for _ in range(number))
     return [Assignment(u.id, 0, split_of[u.speaker]) for u in utterances if u.speaker]
 
 
 def _shared_out(total: int, weights: Sequence[float]) -> list[int]:
-    """As :func:`_apportion`, but none gets nothing."""
-    counts = _apportion(total, weights)
+    """As :func:`apportion`, but none gets nothing."""
+    counts = apportion(total, weights)
     while 0 in counts:
         counts[counts.index(max(counts))] -= 1
         counts[counts.index(0)] += 1
     return counts
 
 
-def _apportion(total: int, weights: Sequence[float]) -> list[int]:
+def apportion(total: int, weights: Sequence[float]) -> list[int]:
     """Whole numbers that add up to ``total``, by largest remainders; the first wins a tie."""
     quotas = [round(total * weight / sum(weights), 9) for weight in weights]
     counts = [math.floor(quota) for quota in quotas]

@@ -35,7 +35,14 @@ from emovec.training.tasks import Task
 logger = logging.getLogger(__name__)
 
 # what is worth a line in the terminal
-HEADLINE = ("train/loss", "valid/loss", "valid/ccc/mean", "valid/emotion/weighted_f1")
+HEADLINE = (
+    "train/loss",
+    "valid/loss",
+    "valid/ccc/mean",
+    "valid/emotion/weighted_f1",
+    "valid/speaker/accuracy",
+    "valid/eer/pooled",
+)
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,7 @@ class TaskBrain(speechbrain.Brain):
                 "Lower batch_seconds, or use fewer processes."
             )
         started = time.perf_counter()
+        self.task.step = self.optimizer_step
         rank, processes = process_place()
         seeds = [
             micro_batch_seed(self.seed, self.optimizer_step, rank + place * processes)
@@ -206,7 +214,7 @@ class TaskBrain(speechbrain.Brain):
         )
         _check_finite(loss, f"epoch {epoch + 1}, step {self.optimizer_step}: the loss")
         sum_gradients(self.modules)
-        factor = self._schedule(self.optimizer_step / self._steps)
+        factor = self._schedule(self.optimizer_step, self._steps)
         for group, peak in zip(self.optimizer.param_groups, self._peak_rates, strict=True):
             group["lr"] = factor * peak
         self.optimizers_step()

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emovec.encoders.base import Encoder, valid_mask
+from emovec.audio.padding import valid_mask
+from emovec.encoders.base import Encoder
+from emovec.training.speaker_losses import SpeakerLoss
 
 
 class Head(nn.Sequential):
@@ -104,6 +106,52 @@ class AffectModel(nn.Module):
         valid = valid_mask(lengths, waves.shape[1])  # (B, T)
         waves = torch.where(valid, (waves - mean) / deviation, 0.0)
         return self.pooling(*self.encoder.frames(waves, lengths))
+
+
+class SpeakerModel(nn.Module):
+    """A speaker encoder with the loss that it is trained by.
+
+    Args:
+        encoder: waves to embeddings
+        criterion: takes (B, E) class features and (B,) speakers
+    """
+
+    def __init__(self, encoder: Encoder, criterion: SpeakerLoss) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.criterion = criterion
+
+    def forward(
+        self, waves: Tensor, lengths: Tensor, speakers: Tensor, step: int
+    ) -> dict[str, Tensor]:
+        """Embeddings, and how well speakers are told.
+
+        Args:
+            waves: (B, T) float32 in [-1, 1], at the encoder's sample rate
+            lengths: (B,) int64 valid samples
+            speakers: (B,) int64; numbers beyond the criterion's are of speakers it does not know
+            step: optimiser steps done
+
+        Returns:
+            "embedding" (B, E); "loss" and "correct" (B,), both 0 for unknown speakers
+        """
+        embeddings = self.encoder(waves, lengths)  # (B, E)
+        features = self.encoder.class_features(embeddings)
+        known = speakers < self.criterion.speakers
+        if known.all():
+            losses = self.criterion.losses(features, speakers, step)
+            correct = self._correct(features, speakers)
+            return {"embedding": embeddings, "loss": losses, "correct": correct}
+        losses = torch.zeros_like(speakers, dtype=features.dtype)
+        correct = torch.zeros_like(losses)
+        if known.any():
+            losses[known] = self.criterion.losses(features[known], speakers[known], step)
+            correct[known] = self._correct(features[known], speakers[known])
+        return {"embedding": embeddings, "loss": losses, "correct": correct}
+
+    def _correct(self, features: Tensor, speakers: Tensor) -> Tensor:
+        with torch.no_grad():
+            return (self.criterion.logits(features).argmax(dim=1) == speakers).to(features.dtype)
 
 
 def _start_in_the_middle(layer: nn.Linear) -> None:

@@ -1,41 +1,54 @@
-"""Learning-rate schedules: factor of the peak rate from the share of all steps that are done.
+"""Learning-rate schedules: factor of the peak rate at a step, from 0, of all steps there will be.
 
-Functions of progress alone, so that a resumed run needs no state of theirs.
+Functions of these two alone, so that a resumed run needs no state of theirs.
 """
 
 import math
 from collections.abc import Callable
 
 WARM_UP = 0.15  # share of the steps [ours]
+WARM_UP_STEPS = 8000  # of Pappagari et al. (2020), in their code
 
 
-def constant(progress: float) -> float:
+def constant(step: int, steps: int) -> float:
     """The peak rate throughout, as published for EmoSphere-SER.
 
-    >>> constant(0.7)
+    >>> constant(70, 100)
     1.0
     """
     return 1.0
 
 
-def warm_up_cosine(progress: float) -> float:
+def warm_up_inverse_root(step: int, steps: int) -> float:
+    """Linear to the peak in 8000 steps, then falling with the root of the steps done.
+
+    Vaswani et al. (2017), "Attention is all you need", NIPS; as published for the x-vectors of
+    Pappagari et al. (2020). A training of fewer steps never reaches the peak.
+
+    >>> [warm_up_inverse_root(step, 10**6) for step in (0, 3999, 7999, 31999)]
+    [0.000125, 0.5, 1.0, 0.5]
+    """
+    done = step + 1
+    return min(done / WARM_UP_STEPS, (WARM_UP_STEPS / done) ** 0.5)
+
+
+def warm_up_cosine(step: int, steps: int) -> float:
     """Linear from 0 to the peak over the first 15 %, then half a cosine back to 0.
 
     A transformer from random weights learns nothing at its best rate without a warm-up; the
     decline is that of Loshchilov & Hutter (2017), "SGDR", ICLR.
 
-    Args:
-        progress: share of the steps that are done, in [0, 1]
-
-    >>> [round(warm_up_cosine(share), 3) for share in (0.0, 0.15, 0.575, 1.0)]
+    >>> [round(warm_up_cosine(step, 1000), 3) for step in (0, 150, 575, 1000)]
     [0.0, 1.0, 0.5, 0.0]
     """
+    progress = step / steps
     if progress < WARM_UP:
         return progress / WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
 
 
-SCHEDULES: dict[str, Callable[[float], float]] = {
+SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "constant": constant,
+    "warm_up_inverse_root": warm_up_inverse_root,
     "warm_up_cosine": warm_up_cosine,
 }

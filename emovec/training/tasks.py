@@ -37,9 +37,11 @@ class Task(Protocol):
 
     Attributes:
         heads: names of the outputs of each head of the model
+        step: optimiser steps done, kept by the Brain for losses that change with them
     """
 
     heads: dict[str, list[str]]
+    step: int
 
     def targets(self, utterances: Sequence[Utterance]) -> dict[str, Tensor]:
         """By name (N, ...) what is to be predicted of N utterances."""
@@ -76,6 +78,8 @@ class AffectTask:
         HparamError: for an unknown auxiliary, weight, number of regions or axis
         TrainingError: if the training clips lack affect, or have one emotion only
     """
+
+    step = 0
 
     def __init__(
         self,
@@ -204,6 +208,8 @@ class EmotionTask:
     Raises:
         TrainingError: if the training clips have one emotion only
     """
+
+    step = 0
 
     def __init__(self, training: Sequence[Utterance], weighted_cross_entropy: bool) -> None:
         self.heads = {"emotion": emotion_classes(training)}

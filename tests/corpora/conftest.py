@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from emovec.corpora.measurements import Stretch
+
 POINTER = (
     "version https://git-lfs.github.com/spec/v1\n"
     "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
@@ -34,3 +36,12 @@ def write_pointer():
         path.write_text(POINTER)
 
     return write
+
+
+@pytest.fixture
+def clips(tmp_path, write_audio):
+    """Twenty clips in a folder, each longer than the one before."""
+    folder = tmp_path / "clips"
+    for number in range(20):
+        write_audio(folder / f"{number}.wav", seconds=0.05 + 0.01 * number)
+    return folder, [Stretch(f"{number}.wav") for number in range(20)]

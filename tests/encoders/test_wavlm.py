@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from emovec.audio.padding import valid_mask
 from emovec.encoders import wavlm
-from emovec.encoders.base import valid_mask, valid_mean
+from emovec.encoders.base import valid_mean
 from emovec.encoders.front_end import LogMel, MelFrontEnd
 from emovec.encoders.wavlm import SIZES, WavLM, draw_spans
 from emovec.errors import AudioError, HparamError, ModelError

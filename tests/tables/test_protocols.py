@@ -7,16 +7,14 @@ from hypothesis import strategies as st
 from emovec.errors import SplitError
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import (
-    balanced,
     by_speaker,
     folds_by_speaker,
     from_column,
-    hold_out_valid,
     leave_one_session_out,
     leave_one_speaker_out,
     speakers_drawn,
 )
-from emovec.tables.splits import SPLITS, Assignment, SplitCheck, check_splits
+from emovec.tables.splits import SPLITS, SplitCheck, check_splits
 
 
 def clip(number, speaker, gender="", session="", emotion="", **extra):
@@ -219,42 +217,3 @@ def test_a_smaller_copy_is_shared_out_alike():
     assert found == {"train": 7, "test": 3}
     with pytest.raises(SplitError, match="1 speakers found"):
         speakers_drawn(corpus([4]), 0, {"train": 70, "test": 30})
-
-
-def test_balanced_keeps_as_many_of_every_emotion():
-    numbers = {
-        "train": {"anger": 9, "fear": 6},
-        "test": {"anger": 2, "fear": 8},
-        "valid": {"fear": 3},
-    }
-    utterances, assignments = [], []
-    for split, emotions in numbers.items():
-        for emotion, count in emotions.items():
-            for number in range(count):
-                id_ = f"{split}{emotion}{number}"
-                utterances.append(clip(id_, "s", emotion=emotion))
-                assignments.append(Assignment(id_, 0, split))
-    emotion_of = {u.id: u.emotion for u in utterances}
-    kept = balanced(utterances, assignments, 0, {"train": 5, "test": 5})
-    assert Counter((row.split, emotion_of[row.id]) for row in kept) == {
-        ("train", "anger"): 5,
-        ("train", "fear"): 5,
-        ("test", "anger"): 2,
-        ("test", "fear"): 2,
-        ("valid", "fear"): 3,
-    }
-    backwards = balanced(utterances[::-1], assignments[::-1], 0, {"train": 5, "test": 5})
-    assert sorted(row.id for row in backwards) == sorted(row.id for row in kept)
-    assert kept != balanced(utterances, assignments, 1, {"train": 5, "test": 5})
-
-
-def test_an_eighth_of_the_training_speakers_validates():
-    utterances = corpus([2] * 20)
-    assignments = speakers_drawn(utterances, 0, {"train": 16, "test": 4})
-    held_out = hold_out_valid(utterances, assignments, 0)
-    people = speakers_of(utterances, held_out)
-    assert [len(people[split]) for split in ("train", "valid", "test")] == [14, 2, 4]
-    assert people["test"] == speakers_of(utterances, assignments)["test"]
-    assert check_splits(utterances, held_out) == SplitCheck((), ())
-    with pytest.raises(SplitError, match="1 training speakers found"):
-        hold_out_valid(utterances[:2], [Assignment(u.id, 0, "train") for u in utterances[:2]], 0)

@@ -1,30 +1,37 @@
-"""Learning-rate schedules: factors in [0, 1] that depend on progress alone."""
+"""Learning-rate schedules: factors in [0, 1] that depend on the step alone."""
 
 import numpy as np
 import pytest
 
-from emovec.training.schedules import SCHEDULES, WARM_UP, warm_up_cosine
+from emovec.training.schedules import SCHEDULES, WARM_UP, warm_up_cosine, warm_up_inverse_root
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_factors_are_shares_of_the_peak_which_is_reached(name: str) -> None:
-    factors = [SCHEDULES[name](share) for share in np.linspace(0, 1, 101)]
+    factors = [SCHEDULES[name](step, 20_000) for step in range(20_001)]
     assert min(factors) >= 0 and max(factors) == 1.0
 
 
 def test_warm_up_is_a_straight_line() -> None:
     shares = np.linspace(0, WARM_UP, 7)
-    found = [warm_up_cosine(share) for share in shares]
+    found = [warm_up_cosine(share, 1) for share in shares]
     np.testing.assert_allclose(found, shares / WARM_UP, atol=1e-12)
 
 
 def test_decline_is_half_a_cosine() -> None:
     """cos^2 of a quarter turn, another form of (1 + cos) / 2."""
     turns = np.linspace(0, 1, 9)
-    found = [warm_up_cosine(WARM_UP + (1 - WARM_UP) * turn) for turn in turns]
+    found = [warm_up_cosine(WARM_UP + (1 - WARM_UP) * turn, 1) for turn in turns]
     np.testing.assert_allclose(found, np.cos(turns * np.pi / 2) ** 2, atol=1e-12)
 
 
 def test_there_is_no_step_where_the_parts_meet() -> None:
-    before, after = warm_up_cosine(WARM_UP - 1e-9), warm_up_cosine(WARM_UP + 1e-9)
+    before, after = warm_up_cosine(WARM_UP - 1e-9, 1), warm_up_cosine(WARM_UP + 1e-9, 1)
     assert before == pytest.approx(after, abs=1e-7)
+
+
+def test_root_schedule_against_its_two_halves() -> None:
+    for step in (0, 10, 7_999, 8_000, 50_000):
+        done = step + 1
+        expected = done / 8_000 if done <= 8_000 else np.sqrt(8_000 / done)
+        assert warm_up_inverse_root(step, 10) == pytest.approx(expected)

@@ -1,0 +1,229 @@
+"""Clips of several corpora for speaker training: whom to train on, to choose by and to test.
+
+Speakers and clips of different corpora are kept apart by the corpus' name before theirs.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from emovec import corpora
+from emovec.corpora.preparing import Prepared
+from emovec.errors import CorpusError, SplitError
+from emovec.tables.corpus import CorpusInfo, Skip
+from emovec.tables.manifest import Utterance
+from emovec.tables.protocols import by_speaker
+from emovec.tables.splits import (
+    Assignment,
+    check_splits,
+    manifest_hash,
+    split_line,
+    write_splits,
+)
+
+PROTOCOL = "held-out-speakers"
+KNOWN_SHARE = 0.05  # of the clips of training speakers, to validate the loss on [ours]
+
+
+@dataclass(frozen=True)
+class SpeakerSelection:
+    """The clips of a run; paths are absolute.
+
+    Attributes:
+        info: facts of all corpora together
+        train: clips to train on
+        known: other clips of the same speakers, for the validation loss
+        valid: clips of other speakers, for the validation EER
+        test: clips of yet other speakers
+        manifest_hash: of all ids and labels
+        split_line: names the split
+        leaks: what was found and allowed
+        skipped: clips that are left out
+        warnings: what a reader of the results must know
+    """
+
+    info: CorpusInfo
+    train: list[Utterance]
+    known: list[Utterance]
+    valid: list[Utterance]
+    test: list[Utterance]
+    manifest_hash: str
+    split_line: str
+    leaks: tuple[str, ...]
+    skipped: tuple[Skip, ...]
+    warnings: tuple[str, ...]
+
+
+def select_speakers(
+    sources: Sequence[str],
+    prepared_folder: Path,
+    *,
+    held_out: float,
+    seed: int,
+    allow_partial: bool,
+    allow_leak: bool,
+) -> SpeakerSelection:
+    """Prepare corpora and hold out speakers of each.
+
+    Speakers with one clip are trained on: they have no target trial.
+
+    Args:
+        sources: as :func:`read_corpora` takes them
+        prepared_folder: for a folder of tables of each corpus, and splits/
+        held_out: share of each corpus' speakers to test on, and again so many to validate on
+        seed: of the draws
+        allow_partial: go on with incomplete copies
+        allow_leak: go on if the same audio is in two splits
+
+    Raises:
+        CorpusError: if a corpus cannot be read, or two have one name
+        SplitError: if nobody is left to train, to validate or to test on, or audio leaks
+    """
+    prepared = read_corpora(sources, prepared_folder, allow_partial)
+    utterances = [u for corpus in prepared for u in corpus.utterances]
+    without = {u.id for u in utterances if not u.speaker}
+    utterances = [u for u in utterances if u.id not in without]
+    assignments = [
+        row
+        for corpus in prepared
+        for row in _hold_out([u for u in corpus.utterances if u.speaker], held_out, seed)
+    ]
+    known = _known(utterances, assignments, seed)
+    check = check_splits(
+        utterances, assignments, allow_leak=allow_leak, needed=("train", "valid", "test")
+    )
+    write_splits(prepared_folder / "splits" / f"{PROTOCOL}.csv", assignments)
+    split_of = {row.id: row.split for row in assignments}
+    parts = {
+        split: [u for u in utterances if split_of[u.id] == split and u.id not in known]
+        for split in ("train", "valid", "test")
+    }
+    info = _together(prepared)
+    skipped = [Skip(id_, "speaker is not known") for id_ in sorted(without)]
+    single = [name for name, clips in Counter(u.speaker for u in utterances).items() if clips == 1]
+    notes = [f"{len(single)} speakers have one clip; they are trained on only"] if single else []
+    return SpeakerSelection(
+        info,
+        known=[u for u in utterances if u.id in known],
+        **parts,
+        manifest_hash=manifest_hash(utterances),
+        split_line=split_line(info.name, PROTOCOL, utterances, assignments),
+        leaks=check.leaks,
+        skipped=(*info.skipped, *skipped),
+        warnings=(*info.warnings, *notes, *check.warnings),
+    )
+
+
+def read_corpora(
+    sources: Sequence[str], prepared_folder: Path, allow_partial: bool
+) -> list[Prepared]:
+    """Prepared corpora, whose ids and speakers begin with the corpus' name; paths are absolute.
+
+    Args:
+        sources: ``FOLDER`` of a corpus in our own form, ``NAME=FOLDER`` of one as published, or
+            ``demo``
+        prepared_folder: for a folder of tables of each
+        allow_partial: go on with incomplete copies
+
+    Raises:
+        CorpusError: if there is none, one cannot be read, or two have one name
+    """
+    if not sources:
+        raise CorpusError("corpora is empty; expected FOLDER, NAME=FOLDER or demo. Name some.")
+    found: dict[str, Prepared] = {}
+    for source in sources:
+        name, equals, folder = source.partition("=")
+        if not equals:
+            name, folder = ("demo", "") if source == "demo" else ("manifest", source)
+        tables = prepared_folder / (Path(folder).name or name)
+        corpus = corpora.get(name)
+        prepared = corpora.prepare(
+            corpus, Path(folder) if folder else None, tables, allow_partial=allow_partial
+        )
+        if prepared.info.name in found:
+            raise CorpusError(
+                f"{source}: a second corpus of the name {prepared.info.name}; expected one of "
+                "each. Rename it in its corpus.json."
+            )
+        found[prepared.info.name] = _renamed(prepared)
+    return list(found.values())
+
+
+def corpus_and_gender(utterance: Utterance) -> str:
+    """Group within which a trial compares voices, not recordings or genders."""
+    return f"{corpus_of(utterance)} {utterance.gender}"
+
+
+def corpus_of(utterance: Utterance) -> str:
+    """Name of the corpus that an utterance of :func:`read_corpora` is of."""
+    return utterance.id.partition("/")[0]
+
+
+def _renamed(prepared: Prepared) -> Prepared:
+    name, root = prepared.info.name, prepared.root.resolve()
+
+    def renamed(u: Utterance) -> Utterance:
+        return replace(
+            u,
+            id=f"{name}/{u.id}",
+            path=os.path.join(root, u.path),
+            speaker=u.speaker and f"{name}/{u.speaker}",
+            session=u.session and f"{name}/{u.session}",
+        )
+
+    return replace(prepared, utterances=[renamed(u) for u in prepared.utterances])
+
+
+def _hold_out(utterances: Sequence[Utterance], share: float, seed: int) -> list[Assignment]:
+    """Splits of one corpus; one of too few speakers is trained on as a whole."""
+    clips = Counter(u.speaker for u in utterances)
+    several = [u for u in utterances if clips[u.speaker] > 1]
+    if len({u.speaker for u in several}) < 3:
+        return [Assignment(u.id, 0, "train") for u in utterances]
+    single = [Assignment(u.id, 0, "train") for u in utterances if clips[u.speaker] == 1]
+    return single + by_speaker(several, seed, 1 - 2 * share, share, share)
+
+
+def _known(
+    utterances: Sequence[Utterance], assignments: Iterable[Assignment], seed: int
+) -> set[str]:
+    """Ids of training clips that are kept back; no speaker loses the last one."""
+    training = {row.id for row in assignments if row.split == "train"}
+    left = Counter(u.speaker for u in utterances if u.id in training)
+    speaker_of = {u.id: u.speaker for u in utterances}
+    kept_back: set[str] = set()
+    for id_ in np.random.default_rng(seed).permutation(sorted(training)).tolist():
+        if len(kept_back) >= KNOWN_SHARE * len(training):
+            break
+        if left[speaker_of[id_]] > 1:
+            left[speaker_of[id_]] -= 1
+            kept_back.add(id_)
+    if not kept_back:
+        raise SplitError(
+            f"{len(left)} training speakers have {len(training)} clips; expected one with several, "
+            "to validate the loss on. Add a corpus."
+        )
+    return kept_back
+
+
+def _together(prepared: Sequence[Prepared]) -> CorpusInfo:
+    """Facts of all corpora as those of one."""
+    infos = [corpus.info for corpus in prepared]
+
+    def joined(field: str) -> str:
+        return "; ".join(dict.fromkeys(filter(None, (getattr(info, field) for info in infos))))
+
+    return CorpusInfo(
+        name="+".join(info.name for info in infos),
+        utterances=sum(info.utterances for info in infos),
+        speakers=sum(info.speakers for info in infos),
+        language=joined("language"),
+        licence=joined("licence"),
+        citation=joined("citation"),
+        skipped=tuple(Skip(f"{i.name}/{s.id}", s.reason) for i in infos for s in i.skipped),
+        warnings=tuple(f"{info.name}: {text}" for info in infos for text in info.warnings),
+    )

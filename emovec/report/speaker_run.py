@@ -1,0 +1,154 @@
+"""Everything that a finished speaker training writes: result, figures, model folder."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovec.corpora.speakers import SpeakerSelection, corpus_and_gender, corpus_of
+from emovec.encoders.base import Encoder
+from emovec.encoders.store import save_model
+from emovec.metrics.verification import (
+    Trials,
+    all_pairs,
+    equal_error_rate,
+    equal_error_rate_interval,
+    minimum_detection_cost,
+)
+from emovec.report import figures
+from emovec.report.card import model_card
+from emovec.tables.manifest import Utterance
+from emovec.tables.results import Metric, Result, run_facts, write_result
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = (
+    "Embeddings of speakers: clips of one voice have a high cosine, those of two a low one. "
+    "Trained to classify the speakers of the corpora below."
+)
+USAGE = (
+    "from pathlib import Path\n\nfrom emovec.encoders.store import load_model\n\n"
+    'encoder = load_model(Path("this/folder"))  # encoder(waves, lengths) -> (B, E)'
+)
+# Trials are within a corpus: two corpora are told apart by their recordings.
+PAIRS: dict[str, Callable[[Utterance], str]] = {
+    "pooled": corpus_of,
+    "same_gender": corpus_and_gender,
+}
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Clips of speakers that training has not heard.
+
+    Attributes:
+        prefix: of the metrics' names
+        utterances: N clips
+        embeddings: (N, E)
+    """
+
+    prefix: str
+    utterances: Sequence[Utterance]
+    embeddings: NDArray[np.float32]
+
+
+def verification_metrics(embedded: Embedded, seed: int) -> tuple[list[Metric], list[str]]:
+    """EER and minimum detection cost of all pairs, within a corpus and also within a gender.
+
+    Args:
+        embedded: clips of several speakers
+        seed: of the intervals
+
+    Returns:
+        metrics, and warnings where there are none
+    """
+    metrics, warnings = [], []
+    speakers = np.array([u.speaker for u in embedded.utterances])
+    for name, group in PAIRS.items():
+        groups = np.array([group(u) for u in embedded.utterances])
+        trials = all_pairs(embedded.embeddings, speakers, groups=groups)
+        if trials.is_target.all() or not trials.is_target.any():
+            warnings.append(f"{embedded.prefix}eer/{name}: pairs are all of one kind; no EER")
+        else:
+            metrics += _of_trials(embedded, name, trials, len(set(speakers)), seed)
+    return metrics, warnings
+
+
+def _of_trials(
+    embedded: Embedded, name: str, trials: Trials, speakers: int, seed: int
+) -> list[Metric]:
+    rate, _threshold = equal_error_rate(trials.scores, trials.is_target)
+    cost = minimum_detection_cost(trials.scores, trials.is_target)
+    targets = int(trials.is_target.sum())
+    found = {
+        f"eer/{name}": (rate, equal_error_rate_interval(trials, seed=seed)),
+        f"min_dcf/{name}": (cost, None),
+        f"targets/{name}": (float(targets), None),
+        f"impostors/{name}": (float(len(trials.scores) - targets), None),
+    }
+    clips = len(embedded.utterances)
+    return [
+        Metric(f"{embedded.prefix}{metric}", value, clips, speakers, interval)
+        for metric, (value, interval) in found.items()
+    ]
+
+
+def write_speaker_run(
+    encoder: Encoder,
+    tested: Sequence[Embedded],
+    history: Sequence[Mapping[str, float]],
+    data: SpeakerSelection,
+    folder: Path,
+    *,
+    command: Sequence[str],
+    hparams: Mapping[str, Any],
+    started: datetime,
+    device: str,
+) -> Result:
+    """Write all that a run leaves, the result last: it marks a run as complete.
+
+    Args:
+        encoder: the best epoch's
+        tested: clips of held-out speakers
+        history: one row an epoch
+        data: the clips
+        folder: of the run
+        command: line that started it
+        hparams: all of them, plain
+        started: with its time zone
+        device: what the model ran on
+    """
+    measured = [verification_metrics(embedded, hparams["seed"]) for embedded in tested]
+    metrics = [metric for found, _ in measured for metric in found]
+    warnings = [warning for _, found in measured for warning in found]
+    facts = run_facts(
+        command,
+        hparams,
+        seed=hparams["seed"],
+        started=started,
+        device=device,
+        manifest_hash=data.manifest_hash,
+        corpus=data.info.name,
+        affect_source=None,
+        protocol=data.split_line.split()[1],
+        split_hash=data.split_line,
+        shares_speakers=False,
+        leaks=data.leaks,
+    )
+    result = Result(facts, tuple(metrics), data.skipped, (*data.warnings, *warnings))
+    figures.save_figure(figures.learning_curves(history), folder / "figures/learning_curves.png")
+    card = model_card(hparams["name"], DESCRIPTION, data.info, result, USAGE)
+    save_model(folder / "model", encoder, card)
+    write_result(folder / "result.json", result)
+    for metric in metrics:
+        if "eer/" in metric.metric:
+            low, high = metric.interval or (metric.value, metric.value)
+            said = f"{metric.value:.2%} [{low:.2%}, {high:.2%}], {metric.speakers} speakers"
+            logger.info("%s: %s", metric.metric, said)
+    logger.info("written to %s: result.json, figures/, model/", folder)
+    return result
