@@ -7,6 +7,7 @@ Reads   corpora as published or in our own form; with corpora=[demo] it makes on
 Writes  <run_folder>/hparams.yaml, history.json, figures/*.png, model/, result.json
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -23,6 +24,7 @@ from emovec.corpora.speakers import SpeakerSelection, read_corpora, select_speak
 from emovec.encoders import store
 from emovec.encoders.audible import audible
 from emovec.encoders.base import Encoder
+from emovec.errors import HparamError
 from emovec.report.speaker_run import Embedded, write_speaker_run
 from emovec.tables.corpus import Skip
 from emovec.tables.manifest import Utterance
@@ -31,6 +33,7 @@ from emovec.training.models import SpeakerModel
 from emovec.training.speaker_task import SpeakerTask
 
 ROOT = Path("/")  # paths of a speaker selection are absolute
+TALKERS = 2000  # training clips that babble is made of
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,13 @@ class Hparams:
     encoder: Encoder
     criterion: str
     criterion_options: dict[str, Any]
+    augment: bool
+    babble_of_training: bool
     noise: str | None
     music: str | None
     speech: str | None
     impulse_responses: str | None
-    augmentation: Augmentation | None
+    augmentation: Augmentation
     chunk_seconds: list[float]
     batch_size: int
     micro_batches: int
@@ -160,7 +165,7 @@ def chunks(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> 
         ROOT,
         task.targets(utterances),
         hparams.encoder.sample_rate,
-        hparams.augmentation,
+        augmentation(hparams, utterances),
     )
     order = SpeakerChunks(
         [u.duration for u in utterances],
@@ -173,6 +178,22 @@ def chunks(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> 
         processes,
     )
     return make_loader(batches, order, hparams.workers)
+
+
+def augmentation(hparams: Hparams, utterances: list[Utterance]) -> Augmentation | None:
+    """What makes ResNet-aug of ResNet-clean."""
+    if not hparams.augment:
+        return None
+    made = hparams.augmentation
+    if hparams.babble_of_training:
+        drawn = random.Random(hparams.seed).sample(utterances, min(TALKERS, len(utterances)))
+        made = made.with_talkers([ROOT / utterance.path for utterance in drawn])
+    if not made.kinds:
+        raise HparamError(
+            "augment is True, but there is nothing to augment with; expected a folder of noise, "
+            "music, speech or impulse_responses, or babble_of_training. Give one."
+        )
+    return made
 
 
 def whole_clips(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> Any:
