@@ -40,7 +40,7 @@ def _mapping(_context: click.Context, _option: click.Parameter, text: str) -> di
         found = YAML(typ="safe").load(text)
     except YAMLError:
         found = None
-    if not isinstance(found, dict):
+    if not (isinstance(found, dict) and all(isinstance(key, str) for key in found)):
         raise click.BadParameter(f"found '{text}'; expected '{{key: value, ...}}'.")
     return found
 
@@ -50,7 +50,7 @@ def _mapping(_context: click.Context, _option: click.Parameter, text: str) -> di
 @click.option("--data_folder", type=click.Path(path_type=Path), help="Where the corpus lies.")
 @click.option("--output", type=click.Path(path_type=Path), help="Default: runs/prepare/NAME.")
 @click.option("--protocol", help="Of the splits. Default: the corpus' own for all its emotions.")
-@click.option("--seed", default=0, help="Of a protocol that draws.")
+@click.option("--seed", default=0, type=click.IntRange(min=0), help="Of a protocol that draws.")
 @click.option("--allow_partial", is_flag=True, help="Leave out what is missing, and list it.")
 @click.option("--allow_leak", is_flag=True, help="Write splits that leak, and say so.")
 @click.option("--describe", is_flag=True, help="Show the corpus' card, and write it with figures.")
@@ -85,8 +85,8 @@ def prepare(
         return
     output = output or Path("runs/prepare", name)
     corpus, root = corpora.locate(corpus, data_folder, output)
-    protocol = protocol or corpora.default_protocol(corpus)
-    corpora.protocol(corpus, protocol)  # a misspelt one is told before hours of measuring
+    way = protocol or corpora.default_protocol(corpus)
+    corpora.protocol(corpus, way)  # a misspelt one is told before hours of measuring
     prepared = corpora.prepare(corpus, root, output, allow_partial=allow_partial)
     if describe:
         from emovec.report.corpus_card import corpus_card, write_corpus_card
@@ -97,9 +97,11 @@ def prepare(
     click.echo(prepared_text(prepared, output))
     for warning in corpora.write_official_trials(corpus, prepared, output, allow_partial):
         click.echo(f"warning: {warning}")
-    if prepared.info.speakers:
-        split, said = corpora.write_split(corpus, protocol, prepared, output, seed, allow_leak)
-        click.echo(split_text(protocol, split, said, prepared.info.name))
+    if prepared.info.speakers or protocol:
+        split, said = corpora.write_split(corpus, way, prepared, output, seed, allow_leak)
+        click.echo(split_text(way, split, said, prepared.info.name))
+    else:
+        click.echo("no speakers: no splits")
 
 
 @main.command()
@@ -119,10 +121,11 @@ def prepare(
 def check(path: Path, splits: Sequence[Path], data_folder: Path | None, as_json: bool) -> None:
     """Check whether a corpus and its splits can be trusted; ends with 1 if not.
 
-    PATH is a manifest, or a folder with manifest.csv. Leaks: a speaker or the same audio in two
-    splits. Faults: audio that is unreadable, truncated, or of two speakers; affect outside of its
-    scale. Warnings: near-silent and clipped clips, other sample rates, unknown speakers and
-    emotions, sessions in two splits, numbers that are not the published ones.
+    PATH is a manifest, or a folder with manifest.csv. Leaks: a speaker, the same audio or
+    overlapping parts of a file in two splits. Faults: audio that is unreadable, truncated, not that
+    of the manifest, or of two speakers or emotions; affect outside of its scale. Warnings:
+    near-silent and clipped clips, other sample rates, unknown speakers and emotions, speakers that
+    may be one, sessions in two splits, numbers that are not the published ones.
     """
     from emovec.corpora.checking import check as check_corpus
     from emovec.report.prepared import checked_text

@@ -7,7 +7,7 @@ with a missing or unknown key is refused before anything of it is built.
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import ruamel.yaml
+import torch
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml.comments import TaggedScalar
 from speechbrain.utils.distributed import ddp_init_group
@@ -55,6 +56,11 @@ class Experiment(Generic[Hparams]):
     run_options: RunOptions
     folder: Path
 
+    @property
+    def device(self) -> str:
+        """Where to compute: as given, else a GPU if there is one."""
+        return self.run_options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
     def begin(self) -> None:
         """Note the hyper-parameters as hparams.yaml in the run folder, just before training.
 
@@ -78,14 +84,17 @@ class Experiment(Generic[Hparams]):
             )
 
 
-def start(keys: type[Hparams], argv: Sequence[str]) -> Experiment[Hparams]:
+def start(
+    keys: type[Hparams] | Mapping[str, type[Hparams]], argv: Sequence[str]
+) -> Experiment[Hparams]:
     """Read an hparams file and its ``--key=value`` overrides, and seed everything.
 
     A file may begin with ``extends: other.yaml``, relative to itself: the rest are then overrides
     to that file. SpeechBrain's run options (``--device``, ``--precision``, ...) are set apart.
 
     Args:
-        keys: a dataclass with a field for each key; ``seed`` and ``run_folder`` among them
+        keys: a dataclass with a field for each key; ``seed`` and ``run_folder`` among them; or
+            one for each value of the key ``target``
         argv: command line without the script's name
 
     Raises:
@@ -93,6 +102,8 @@ def start(keys: type[Hparams], argv: Sequence[str]) -> Experiment[Hparams]:
     """
     file, overrides, run_arguments = _split(argv)
     text, overrides = _extended(file, overrides)
+    if isinstance(keys, Mapping):
+        keys = _of_target(keys, {**_plain(text), **overrides}, file)
     _check_keys(keys, _plain(text), overrides, file)
     resolved = _resolve(file, text, overrides)
     plain = _plain(resolved)
@@ -134,6 +145,16 @@ def run(main: Callable[[list[str]], None]) -> None:
         main(sys.argv[1:])
     except EmovecError as error:
         sys.exit(f"{type(error).__name__}: {error}")
+
+
+def _of_target(
+    keys: Mapping[str, type[Hparams]], values: Mapping[str, Any], file: Path
+) -> type[Hparams]:
+    if values.get("target") not in keys:
+        raise HparamError(
+            f"{file}: target is {values.get('target')!r}; expected one of {list(keys)}."
+        )
+    return keys[values["target"]]
 
 
 def _split(argv: Sequence[str]) -> tuple[Path, dict[str, Any], list[str]]:

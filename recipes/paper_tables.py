@@ -2,26 +2,32 @@
 
     python recipes/paper_tables.py emosphere
     python recipes/paper_tables.py emosphere --corpus=ravdess --data_folder=/data/RAVDESS
+    python recipes/paper_tables.py xvector --folds=2 --epochs=2 --rows=random_mfcc
 
-Reads   hparams/tables/<paper>.yaml; any --key=value of its recipe applies to every variant
-Writes  <output_folder>/<variant>/<seed>/ (log.txt, and what the recipe writes), table.md
+Reads   hparams/tables/<paper>.yaml; any --key=value of its recipes applies to every variant whose
+        recipe has it
+Writes  <output_folder>/<variant>/<seed>/ (log.txt, and what the recipe writes), table.md; a table
+        with conditions, over folds, <variant>/<condition>/<seed>/<fold>/
 
 What is complete is not trained again: the same command goes on where it was stopped.
 """
 
 import argparse
-import os
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from emovec import corpora, experiment
 from emovec.errors import HparamError, TrainingError
+from emovec.report.paper_folds import choose_folds, over_folds
+from emovec.report.paper_plan import PaperPlan, key_of, with_network
 from emovec.report.paper_runs import Run
 from emovec.report.paper_table import PaperTable, read_paper_table
+from emovec.report.parameters import read_yaml
 from emovec.tables.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,15 +42,16 @@ def main(argv: list[str]) -> None:
     file = Path(arguments.paper)
     if file.suffix != ".yaml":
         file = TABLES / f"{arguments.paper}.yaml"
-    table = read_paper_table(file)
-    line = [arguments.hparams or os.path.relpath(ROOT / table.hparams), *overrides]
-    name = experiment.plain_hparams(line)["name"]
-    output = arguments.output_folder or Path("runs/paper_tables", file.stem, name)
-    runs = plan(table, line, arguments.seeds, output, name)
-    wanted = {variant.name for variant in table.trained(arguments.only)}
+    table, overrides = read_table(file, arguments, overrides)
+    wanted = {training.name for training in table.trained(arguments.rows)}
+    plan = PaperPlan(table, ROOT, overrides, experiment.plain_hparams)
+    output = arguments.output_folder or Path("runs/paper_tables", file.stem, plan.name)
+    hparams = plan.hparams(output)
+    folds = choose_folds(hparams, arguments.folds) if table.metric else []
+    runs = plan.runs(arguments.seeds, folds, output)
     missing = [run for run in runs if run.variant in wanted and run.result() is None]
     if missing:
-        prepare(missing[0].hparams)
+        prepare(hparams)
     with ThreadPoolExecutor(arguments.jobs) as pool:
         done = list(pool.map(lambda run: run.train(arguments.jobs), missing))
     write_table(table, runs, output / "table.md", argv)
@@ -55,7 +62,7 @@ def main(argv: list[str]) -> None:
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Our own arguments, and those of the table's recipe."""
+    """Our own arguments, and those of the table and its recipes."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -66,11 +73,12 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--hparams", help="another file than the table's own")
     parser.add_argument("--seeds", type=numbers, default=[1], help="such as 1,2,3")
     parser.add_argument("--output_folder", type=Path, help="default: runs/paper_tables/PAPER/NAME")
-    parser.add_argument("--only", type=words, default=[], help="rows to train, such as a,b")
+    parser.add_argument("--rows", type=words, default=[], help="to train, such as a,b")
+    parser.add_argument("--folds", help="the first so many of the protocol's, or all, the default")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     arguments, overrides = parser.parse_known_args(argv)
     for override in overrides:
-        ours = CHOSEN_HERE.get(override.removeprefix("--").partition("=")[0])
+        ours = CHOSEN_HERE.get(key_of(override))
         if ours:
             raise HparamError(f"command line: found {override}; expected {ours}=... instead.")
     return arguments, overrides
@@ -86,27 +94,27 @@ def numbers(text: str) -> list[int]:
     return [int(word) for word in words(text)]
 
 
-def plan(
-    table: PaperTable, line: list[str], seeds: list[int], output: Path, name: str
-) -> list[Run]:
-    """Every trained variant with every seed; its own overrides come last and win."""
-    hparams, *overrides = line
-    runs = []
-    for seed in seeds:
-        for variant in table.trained([]):
-            folder = output / variant.name / str(seed)
-            arguments = [
-                hparams,
-                f"--prepared_folder={output / 'data'}",
-                *overrides,
-                f"--seed={seed}",
-                f"--name={name}_{variant.name}",
-                f"--run_folder={folder}",
-                *variant.command_line(),
-            ]
-            command = [os.path.relpath(ROOT / table.recipe), *arguments]
-            runs.append(Run(variant.name, folder, command, experiment.plain_hparams(arguments)))
-    return runs
+def read_table(
+    file: Path, arguments: argparse.Namespace, overrides: list[str]
+) -> tuple[PaperTable, list[str]]:
+    """The table with what the command line says of it, and the overrides that are left."""
+    table = read_paper_table(file)
+    if arguments.hparams:
+        table = replace(table, hparams=str(Path(arguments.hparams).absolute()))
+    given = {
+        key_of(override): read_yaml(override.partition("=")[2], override)
+        for override in overrides
+        if key_of(override) in table.parameters
+    }
+    rest = [override for override in overrides if key_of(override) not in given]
+    table = table.with_parameters(given)
+    if table.metric:
+        folds = [override for override in rest if key_of(override) == "fold"]
+        if folds:
+            raise HparamError(f"command line: found {folds[0]}; expected --folds=... instead.")
+    elif arguments.folds:
+        raise HparamError(f"{table.title}: found --folds; expected none, it is of one fold.")
+    return with_network(table), rest
 
 
 def prepare(hparams: Mapping[str, Any]) -> None:
@@ -121,10 +129,14 @@ def prepare(hparams: Mapping[str, Any]) -> None:
 
 def write_table(table: PaperTable, runs: list[Run], path: Path, argv: list[str]) -> None:
     """Write and print the table of all results that there are."""
-    results = defaultdict(list)
+    of_seed = defaultdict(list)
     for run in runs:
-        if (result := run.result()) is not None:
-            results[run.variant].append(result)
+        of_seed[run.variant, run.seed].append(run)
+    results = defaultdict(list)
+    for (variant, _seed), members in of_seed.items():
+        result = over_folds(members) if table.metric else members[0].result()
+        if result is not None:
+            results[variant].append(result)
     text = table.markdown(results, shlex.join(["python", "recipes/paper_tables.py", *argv]))
     with write_atomically(path) as file:
         file.write(text)

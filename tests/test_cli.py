@@ -69,6 +69,8 @@ def test_prepare_with_options_of_a_corpus(small_corpus, tmp_path):
         (["nonsense"], "Error: corpus is 'nonsense'; expected one of demo", 1),
         (["folder", "--corpus_options=x"], "found 'x'; expected '{key: value, ...}'", 2),
         (["folder", "--corpus_options={"], "found '{'; expected '{key: value, ...}'", 2),
+        (["folder", "--corpus_options={1: 2}"], "expected '{key: value, ...}'", 2),
+        (["demo", "--seed=-1"], "-1 is not in the range x>=0", 2),
         ([], "Missing argument 'NAME'", 2),
     ],
 )
@@ -122,7 +124,7 @@ def test_a_corpus_without_speakers_has_no_splits(small_corpus, tmp_path):
     write_corpus_info(folder / "corpus.json", facts)
     output, status = prepared(folder, tmp_path / "out")
     assert status == 0
-    assert "0 speakers" in output and "split" not in output
+    assert "0 speakers" in output and output.endswith("no speakers: no splits\n")
     assert not (tmp_path / "out" / "splits").exists()
 
 
@@ -154,3 +156,12 @@ print(*sys.modules)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "speechbrain", "sklearn", "matplotlib", "pandas"}
     assert heavy.isdisjoint(done.stdout.split())
+
+
+def test_a_protocol_that_was_asked_for_needs_speakers(small_corpus, tmp_path):
+    (tmp_path / "labels.csv").write_text("file,label\naudio/0_anger_0,anger\n")
+    options = f"{{labels: {tmp_path}/labels.csv, columns: {{id: file, emotion: label}}}}"
+    corpus = ["folder", f"--data_folder={small_corpus}", f"--output={tmp_path / 'out'}"]
+    output, status = run("prepare", *corpus, f"--corpus_options={options}", "--protocol=by-speaker")
+    assert status == 1
+    assert "Error: 0 speakers found; expected at least 3" in output

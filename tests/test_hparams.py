@@ -13,14 +13,20 @@ from emovec import experiment
 from emovec.corpora import protocol
 from emovec.corpora.msp_podcast import CORPUS
 from emovec.encoders import store
-from emovec.report.paper_table import PaperTable, PlannedVariant, read_paper_table
+from emovec.report.paper_table import PlannedVariant, Training, read_paper_table
 from emovec.tables.corpus import read_corpus_info
 from emovec.tables.manifest import read_manifest
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "hparams").glob("*.yaml"))
 TABLES = {file.stem: read_paper_table(file) for file in (ROOT / "hparams/tables").glob("*.yaml")}
-ROWS = [(table, variant) for table in TABLES.values() for variant in table.variants]
+MODELS = {"clean_model": "clean", "aug_model": "aug", "encoder_options": {}}
+GIVEN = {"xvector": {**MODELS, "noise": "noise"}}
+TRAININGS = {
+    f"{name}/{training.name}": training
+    for name, table in TABLES.items()
+    for training in table.with_parameters(GIVEN.get(name, {})).trained([])
+}
 SMALL = {"encoder_size": "tiny", "weights": "null"}  # nothing is fetched
 
 
@@ -39,7 +45,8 @@ def start(file: Path, folder: Path, *overrides: str) -> experiment.Experiment:
     found = experiment.plain_hparams([str(file)])
     small = [f"--{key}={value}" for key, value in SMALL.items() if key in found]
     line = [str(file), *small, f"--run_folder={folder}", *overrides]
-    return experiment.start(recipe_of(file).Hparams, line)
+    recipe = recipe_of(file)
+    return experiment.start(getattr(recipe, "TARGETS", recipe.Hparams), line)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -51,7 +58,8 @@ def test_a_file_loads_with_the_keys_of_its_recipe(file: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_plain_hparams_need_nothing_built(file: Path, tmp_path: Path) -> None:
-    line = [f"--{key}={value}" for key, value in SMALL.items()]
+    found = experiment.plain_hparams([str(file)])
+    line = [f"--{key}={value}" for key, value in SMALL.items() if key in found]
     plain = experiment.plain_hparams([str(file), *line, f"--run_folder={tmp_path}"])
     assert plain == start(file, tmp_path, *line).plain
 
@@ -95,12 +103,20 @@ def test_the_large_setting_is_the_published_one() -> None:
     assert clips == pytest.approx(32, abs=2)
 
 
-@pytest.mark.parametrize(("table", "variant"), ROWS, ids=lambda item: getattr(item, "name", "of"))
-def test_a_variant_s_overrides_are_known_and_build(
-    table: PaperTable, variant: PlannedVariant, tmp_path: Path, small_corpus: Path
+@pytest.mark.parametrize("training", TRAININGS.values(), ids=TRAININGS)
+def test_a_training_s_overrides_are_known(training: Training) -> None:
+    line = [str(ROOT / training.hparams), *training.command_line()]
+    plain = experiment.plain_hparams(line)
+    assert {key: plain[key] for key in training.overrides} == training.overrides
+
+
+@pytest.mark.parametrize(
+    "training", TABLES["emosphere"].trained([]), ids=lambda training: training.name
+)
+def test_a_training_of_affect_builds(
+    training: Training, tmp_path: Path, small_corpus: Path
 ) -> None:
-    run = start(ROOT / table.hparams, tmp_path, *variant.command_line())
-    assert {key: run.plain[key] for key in variant.overrides} == variant.overrides
+    run = start(ROOT / training.hparams, tmp_path, *training.command_line())
     task = run.hparams.task(
         read_corpus_info(small_corpus / "corpus.json"), read_manifest(small_corpus / "manifest.csv")
     )
@@ -129,3 +145,52 @@ def test_published_means_are_means(variant: PlannedVariant) -> None:
     axes = [variant.published[f"ccc/{axis}"] for axis in ("valence", "arousal", "dominance")]
     # each number is rounded, or cut, to four digits
     assert variant.published["ccc/mean"] == pytest.approx(sum(axes) / 3, abs=1e-4)
+
+
+def test_the_x_vector_is_the_published_one() -> None:
+    """Pappagari et al. (2020), and the code that they name."""
+    found = experiment.plain_hparams([str(ROOT / "hparams/xvector.yaml")])
+    published = {
+        "features": "mfcc",
+        "activity": True,
+        "channels": [16, 32, 64, 128],
+        "blocks": [3, 4, 6, 3],
+        "pooling": "dictionary",
+        "embedding_size": 400,
+        "criterion": "angular_softmax",
+        "criterion_options": {"margin": 2},
+        "chunk_seconds": [3.0, 8.0],
+        "batch_size": 128,
+        "learning_rate": 0.0014,
+        "schedule": "warm_up_inverse_root",
+        "augment": False,
+    }
+    assert {key: found[key] for key in published} == published
+    assert found["optimizer"] == {
+        "class": "name:torch.optim.Adam",
+        "lr": 0.0014,
+        "betas": [0.9, 0.98],
+        "weight_decay": 0.0001,
+    }
+
+
+def test_the_encoder_is_built_of_its_keys(tmp_path: Path) -> None:
+    run = start(ROOT / "hparams/xvector_small.yaml", tmp_path, "--pooling=statistics")
+    built = run.hparams.encoder.arguments()
+    keys = ("features", "sample_rate", "activity", "channels", "blocks", "embedding_size")
+    assert {key: built[key] for key in keys} == {key: run.plain[key] for key in keys}
+    assert (built["pooling"], built["channels"]) == ("statistics", [8, 16, 32, 64])
+    assert isinstance(
+        store.create(run.hparams.criterion, width=4, speakers=3, **run.hparams.criterion_options),
+        store._class("additive_margin_softmax"),
+    )
+
+
+def test_small_and_large_x_vector_differ_in_their_costs_alone() -> None:
+    large, small = (
+        experiment.plain_hparams([str(ROOT / f"hparams/{name}.yaml")])
+        for name in ("xvector", "xvector_small")
+    )
+    same = ("features", "sample_rate", "activity", "blocks", "pooling", "augment", "held_out")
+    assert {key: small[key] for key in same} == {key: large[key] for key in same}
+    assert small["run_folder"] == "runs/speaker/xvector_small/1"

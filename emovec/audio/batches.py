@@ -18,7 +18,7 @@ from torch.utils.data import Dataset, Sampler
 
 from emovec.audio.augment import Augmentation
 from emovec.audio.loading import load
-from emovec.errors import TrainingError
+from emovec.errors import HparamError, TrainingError
 from emovec.tables.manifest import Utterance
 
 MOST_BUCKETS = 20
@@ -82,11 +82,12 @@ class UtteranceBatches(Dataset):
         sample_rate: in Hz
         max_seconds: clips are cut to this length
         shortest: samples that the encoder needs
-        augmentation: of the copies
+        augmentation: of the copies, at the speed of the clips
         copies: augmented ones of every clip, each drawn once; rows N to 2 N - 1 are the first of
-            all clips, and so on. Their speed must be left alone
+            all clips, and so on
 
     Raises:
+        HparamError: if there is nothing to augment copies with, or it changes the speed
         TrainingError: if there are shorter clips, once cut
     """
 
@@ -115,8 +116,9 @@ class UtteranceBatches(Dataset):
         self.targets = targets
         self.sample_rate = sample_rate
         self.max_seconds = max_seconds
-        self.augmentation = augmentation
-        self.copies = copies if augmentation else 0
+        self.augmentation, self.copies = augmentation, copies
+        if copies:
+            _check_copies(copies, augmentation)
 
     def __len__(self) -> int:
         return len(self.utterances) * (1 + self.copies)
@@ -145,6 +147,15 @@ class UtteranceBatches(Dataset):
         if not (copy and self.augmentation):
             return wave
         return self.augmentation(wave, self.sample_rate, f"{utterance.id}#{copy}", epoch=0)
+
+
+def _check_copies(copies: int, augmentation: Augmentation | None) -> None:
+    kinds = list(augmentation.kinds) if augmentation else []
+    if augmentation is None or not kinds or set(augmentation.speeds) != {1.0}:
+        raise HparamError(
+            f"copies is {copies}, augmented by {kinds}; expected a kind, and speeds of 1 only. "
+            "Give a folder of noise, music, speech or impulse_responses, or set copies to 0."
+        )
 
 
 class EffectiveBatches(Sampler):

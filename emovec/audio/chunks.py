@@ -104,26 +104,26 @@ class SpeakerChunks(Sampler):
 
     Raises:
         TrainingError: if there are fewer than two speakers, the shortest chunk is longer than
-            every clip, or there are more processes than micro-batches
+            every clip, a batch has fewer than two chunks, or there are more processes than
+            micro-batches
     """
 
     def __init__(
         self,
         seconds: Sequence[float],
         speakers: Sequence[str],
-        chunk_seconds: tuple[float, float],
+        chunk_seconds: Sequence[float],
         batch_size: int,
         micro_batches: int,
         seed: int,
         rank: int = 0,
         processes: int = 1,
     ) -> None:
-        low, high = chunk_seconds
-        _check(seconds, speakers, low, high, micro_batches, processes)
+        _check(seconds, speakers, chunk_seconds, batch_size, micro_batches, processes)
         self._seconds = np.asarray(seconds)
         names, numbers = np.unique(np.asarray(speakers), return_inverse=True)
         self._clips_of = [np.flatnonzero(numbers == speaker) for speaker in range(len(names))]
-        self._ends = (low, high)
+        self._shortest, self._longest = chunk_seconds
         self._size = batch_size
         self._micro_batches = micro_batches
         self._seed = seed
@@ -152,7 +152,7 @@ class SpeakerChunks(Sampler):
         self, speakers: np.ndarray, epoch: int, random: np.random.Generator
     ) -> list[list[Chunk]]:
         """Chunks of one effective batch, of speakers (micro-batches, size)."""
-        length = float(random.uniform(*self._ends))
+        length = float(random.uniform(self._shortest, self._longest))
         return [
             [self._chunk(speaker, length, epoch, random) for speaker in row] for row in speakers
         ]
@@ -166,8 +166,8 @@ class SpeakerChunks(Sampler):
 def _check(
     seconds: Sequence[float],
     speakers: Sequence[str],
-    low: float,
-    high: float,
+    chunk_seconds: Sequence[float],
+    batch_size: int,
     micro_batches: int,
     processes: int,
 ) -> None:
@@ -175,12 +175,19 @@ def _check(
         raise TrainingError(
             f"{len(set(speakers))} speakers to train on; expected at least 2. Add a manifest."
         )
-    if not 0 < low <= high:
-        raise TrainingError(f"chunk_seconds is {low} to {high}; expected shortest, longest.")
-    if low > max(seconds):
+    if len(chunk_seconds) != 2 or not 0 < chunk_seconds[0] <= chunk_seconds[1]:
         raise TrainingError(
-            f"the shortest chunk is {low} s and the longest clip {max(seconds):.2f} s; expected "
-            "clips at least as long. Lower chunk_seconds."
+            f"chunk_seconds is {list(chunk_seconds)}; expected [shortest, longest] in seconds. "
+            "Correct it."
+        )
+    if batch_size < 2:
+        raise TrainingError(
+            f"batch_size is {batch_size}; expected at least 2, for batch normalisation. Raise it."
+        )
+    if chunk_seconds[0] > max(seconds):
+        raise TrainingError(
+            f"the shortest chunk is {chunk_seconds[0]} s and the longest clip "
+            f"{max(seconds):.2f} s; expected clips at least as long. Lower chunk_seconds."
         )
     if micro_batches < processes:
         raise TrainingError(

@@ -25,16 +25,11 @@ from emovec.corpora import (
 )
 from emovec.corpora.base import Corpus, Labels, Protocol
 from emovec.corpora.official_trials import write_official_trials
+from emovec.corpora.options import TEXT, check_options
 from emovec.corpora.preparing import Prepared, locate, prepare
-from emovec.corpora.splitting import SplitCorpus, follow
-from emovec.errors import CorpusError, SplitError
+from emovec.corpora.splitting import SplitCorpus, default_protocol, follow, protocol, protocols
+from emovec.errors import CorpusError
 from emovec.tables.manifest import Utterance
-from emovec.tables.protocols import (
-    by_speaker,
-    folds_by_speaker,
-    leave_one_session_out,
-    leave_one_speaker_out,
-)
 from emovec.tables.splits import SplitCheck, check_splits, write_splits
 
 __all__ = [
@@ -78,20 +73,13 @@ _CORPORA: dict[str, Callable[..., Corpus]] = {
 
 _OPTIONS = {"folder": folder.OPTIONS, "emobox": emobox.OPTIONS, "audformat": audformat.OPTIONS}
 
-_PROTOCOLS = {
-    "by-speaker": Protocol(by_speaker),
-    "group-kfold": Protocol(lambda utterances, seed: folds_by_speaker(utterances, 5, seed)),
-    "leave-one-session-out": Protocol(lambda utterances, _seed: leave_one_session_out(utterances)),
-    "loso": Protocol(lambda utterances, _seed: leave_one_speaker_out(utterances)),
-}
-
 
 def names() -> list[str]:
     """Names of all corpora."""
     return list(_CORPORA)
 
 
-def get(name: str, **options: Any) -> Corpus:
+def get(name: str, /, **options: Any) -> Corpus:
     """A corpus by its name.
 
     Args:
@@ -99,52 +87,12 @@ def get(name: str, **options: Any) -> Corpus:
         options: ``release``, or those of ``folder.corpus``, ``emobox.corpus``, ``audformat.corpus``
 
     Raises:
-        CorpusError: if there is no such corpus, or it does not take an option
+        CorpusError: if there is no such corpus, or it does not take an option or its value
     """
     if name not in _CORPORA:
         raise CorpusError(f"corpus is '{name}'; expected one of {', '.join(names())}.")
-    taken = _OPTIONS.get(name, ("release",))
-    wrong = sorted(set(options) - set(taken))
-    if wrong:
-        raise CorpusError(f"{name}: options are {wrong}; expected of {list(taken)}.")
-    release = options.get("release", "")
-    if not isinstance(release, str):
-        raise CorpusError(
-            f"{name}: release is {release}; expected it in quotes, as 1.10 is not 1.1."
-        )
+    check_options(name, options, _OPTIONS.get(name, {"release": TEXT}))
     return _CORPORA[name](**options)
-
-
-def protocols(corpus: Corpus) -> dict[str, Protocol]:
-    """All ways to split a corpus: its own, then those for every corpus.
-
-    >>> list(protocols(get("nemo")))
-    ['by-speaker', 'group-kfold', 'leave-one-session-out', 'loso']
-    """
-    return {**corpus.protocols, **_PROTOCOLS}
-
-
-def default_protocol(corpus: Corpus) -> str:
-    """Name of the first protocol that takes clips of every emotion.
-
-    >>> default_protocol(get("msp_podcast"))
-    'msp-podcast-official'
-    """
-    return next(name for name, way in protocols(corpus).items() if not way.emotions)
-
-
-def protocol(corpus: Corpus, name: str) -> Protocol:
-    """A way to split a corpus by its name.
-
-    Raises:
-        SplitError: if the corpus has no such protocol
-    """
-    known = protocols(corpus)
-    if name not in known:
-        raise SplitError(
-            f"{corpus.name}: protocol is '{name}'; expected one of {', '.join(known)}."
-        )
-    return known[name]
 
 
 def split(corpus: Corpus, name: str, utterances: list[Utterance], seed: int) -> SplitCorpus:
@@ -171,10 +119,10 @@ def write_split(
     Raises:
         SplitError: if the protocol is not there, cannot be followed, or leaks
     """
-    shares_speakers = protocol(corpus, name).shares_speakers
+    may_share = protocol(corpus, name).shares_speakers
     found = split(corpus, name, prepared.utterances, seed)
     said = check_splits(
-        found.utterances, found.assignments, shares_speakers, allow_leak, needed=["train"]
+        found.utterances, found.assignments, may_share, allow_leak, needed=["train"]
     )
     write_splits(output_folder / "splits" / f"{name}.csv", found.assignments)
     return found, said

@@ -26,6 +26,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from emovec.corpora.audformat_tables import (
+    FAULT,
     Place,
     affect_scale,
     clips,
@@ -35,13 +36,14 @@ from emovec.corpora.audformat_tables import (
     split_of,
 )
 from emovec.corpora.base import Corpus, Labels, Protocol
+from emovec.corpora.options import TEXT
 from emovec.errors import CorpusError
 from emovec.labels import AFFECT_AXES, emotion_named
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import from_column
 from emovec.tables.splits import SPLITS, Assignment
 
-OPTIONS = ("database", "release", "table", "emotion_column", "speaker_column")
+OPTIONS = dict.fromkeys(("database", "release", "table", "emotion_column", "speaker_column"), TEXT)
 _GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _SPLIT = "audformat_split"  # further column of the manifest
 
@@ -176,6 +178,8 @@ def _has(tables: Mapping[str, Any], name: str) -> bool:
 
 def _label(clip: tuple[Place, Mapping[str, Any]]) -> Labels:
     (file, start, end), facts = clip
+    if FAULT in facts:
+        raise ValueError(facts[FAULT])
     valence, arousal, dominance = (facts.get(axis) for axis in AFFECT_AXES)
     extra = {"age": str(facts.get("age", "")), _SPLIT: facts.get("split", "")}
     whole = PurePath(file).with_suffix("").as_posix()

@@ -21,6 +21,7 @@ _SPLITS = {
 }
 Place = tuple[str, float | None, float | None]  # file, start and end; None: the file's own
 _JUDGED = ("emotion", *AFFECT_AXES, "split")  # facts of the tables that were asked for
+FAULT = "fault"  # what is wrong with a clip, beside its facts
 _KNOWN = ("speaker", "gender", "age", "transcription", "text")  # facts of any table
 
 
@@ -96,7 +97,7 @@ def clips(
         facts = (*_JUDGED, *_KNOWN) if name in judging else _KNOWN
         for place, found in _read_table(header, name, {f: columns.get(f, f) for f in facts}):
             for fact, value in found.items():
-                if known[place].setdefault(fact, value) != value:
+                if known[place].setdefault(fact, value) != value and fact != FAULT:
                     raise CorpusError(
                         f"{header.name}: table '{name}' says {fact} of {place} is '{value}', "
                         f"another '{known[place][fact]}'; expected the same. "
@@ -116,11 +117,17 @@ def _read_table(
     column_of = {fact: column_named(table, column) for fact, column in columns.items()}
     column_of = {fact: column for fact, column in column_of.items() if column}
     meanings = {fact: _meanings(header, table, column) for fact, column in column_of.items()}
+    # the label that a cell equals: numbers of Parquet are 3.0 where the label is 3
+    labels = {fact: dict(zip(known, known, strict=True)) for fact, known in meanings.items()}
     whole = {"split": split_of(header, name)} if "split" in columns else {}
     for index, row in _cells(header, table, name):
         found = dict(whole)
         for fact, column in column_of.items():
             value = row[column]
+            if labels[fact] and value is not None and value not in labels[fact]:
+                found.setdefault(FAULT, f"{fact} '{value}' is none of the labels of its scheme")
+                continue
+            value = labels[fact].get(value, value)
             meaning = meanings[fact].get(value, value)
             if isinstance(meaning, Mapping):  # what the scheme knows of the speaker
                 found |= {key: meaning[key] for key in ("gender", "age") if key in meaning}
@@ -135,7 +142,7 @@ def _read_table(
 def _cells(header: Any, table: Any, name: str) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Index and cells of each row of a table, None where nothing is known."""
     try:
-        with quiet():
+        with quiet(), _any_label(header):
             frame = table.df.astype(object)
     except Exception as error:  # of the reader of CSV or Parquet, or of audformat
         raise CorpusError(
@@ -146,13 +153,29 @@ def _cells(header: Any, table: Any, name: str) -> Iterator[tuple[Any, dict[str, 
     yield from zip(frame.index, records, strict=True)
 
 
+@contextmanager
+def _any_label(header: Any) -> Iterator[None]:
+    """Schemes that take any label: audformat empties cells with labels that a scheme lacks."""
+    labels = {name: scheme.labels for name, scheme in header.schemes.items()}
+    try:
+        for scheme in header.schemes.values():
+            scheme.labels = None
+        yield
+    finally:
+        for name, scheme in header.schemes.items():
+            scheme.labels = labels[name]
+
+
 def _meanings(header: Any, table: Any, column: str) -> Mapping[Any, Any]:
-    """What the labels of a column's scheme mean: a word, or facts of a speaker by their names."""
+    """What the labels of a column's scheme mean: a word, or facts of a speaker by their names.
+
+    Empty if the scheme takes any label.
+    """
     scheme = header.schemes.get(table.columns[column].scheme_id)
     labels = getattr(scheme, "labels", None)
     if isinstance(labels, str):
         return dict(_cells(header, header.misc_tables[labels], labels))
-    return labels if isinstance(labels, Mapping) else {}
+    return labels if isinstance(labels, Mapping) else {label: label for label in labels or ()}
 
 
 def _place(index: Any) -> Place:

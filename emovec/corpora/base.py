@@ -1,6 +1,7 @@
 """What a corpus is, and what its reader needs to tell: how it looks on disk, and its labels."""
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -65,7 +66,7 @@ class Protocol:
             ("train/speakers") or a fold and a split ("fold 0/test/anger"); without a fold,
             distinct clips over all folds
         source: publication of the protocol
-        shares_speakers: its own splits share speakers
+        shares_speakers: its splits that may share speakers with each other, as published
     """
 
     assign: Callable[[Sequence[Utterance], int], list[Assignment]]
@@ -74,7 +75,7 @@ class Protocol:
     shortest: float = 0.0
     published: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
-    shares_speakers: bool = False
+    shares_speakers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,8 @@ def read_rows(
     """Rows of a corpus' table, without blanks around cells.
 
     Raises:
-        CorpusError: if the table is missing, is in another encoding, lacks a column, or a row is
-            broken
+        CorpusError: if the table is missing, is in another encoding, lacks a column or has one
+            twice, has no rows, or a row is broken
     """
     if not path.is_file():
         raise CorpusError(f"{path}: not found; expected a table with {list(columns)}.")
@@ -170,6 +171,11 @@ def read_rows(
             if missing:
                 found = table.fieldnames
                 raise CorpusError(f"{path}: columns {missing} are missing; found {found}.")
+            twice = [name for name, times in Counter(table.fieldnames or ()).items() if times > 1]
+            if twice:
+                raise CorpusError(
+                    f"{path}: columns {twice} occur twice; expected once. Rename one."
+                )
             rows = []
             for row in table:
                 if None in row or None in row.values():
@@ -179,4 +185,6 @@ def read_rows(
         raise CorpusError(
             f"{path}: {error}; expected a table in {encoding}. Get it again, or convert it."
         ) from error
+    if not rows:
+        raise CorpusError(f"{path}: the table has no rows; expected some. Get it again.")
     return rows

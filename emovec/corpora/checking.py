@@ -4,43 +4,23 @@ Every clip is decoded, or taken from the table of measurements that preparing ha
 what the manifest says of the audio is believed.
 """
 
-import json
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emovec import corpora
-from emovec.corpora.measurements import Measurement, Stretch
+from emovec.corpora.completion import read_completion
+from emovec.corpora.findings import Finding, of_audio, of_corpus, of_labels, of_twins
+from emovec.corpora.measurements import Stretch
 from emovec.corpora.measuring import measure_all
 from emovec.corpora.preparing import MEASUREMENTS
 from emovec.errors import CorpusError, SplitError
-from emovec.labels import AFFECT_AXES, EMOTIONS
 from emovec.tables.corpus import CorpusInfo, read_corpus_info
 from emovec.tables.manifest import Utterance, read_manifest
 from emovec.tables.splits import check_splits, read_splits
 
-NEAR_SILENT = -60.0  # dB of full scale, root mean square of a clip
-CLIPPED = 0.001  # share of a clip's samples at full scale
-MISSING = 0.01  # seconds that a header may promise too much
 SEVERITIES = ("leak", "fault", "warning")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that was found.
-
-    Attributes:
-        severity: "leak" lets a model know its test clips, "fault" makes clips or numbers wrong,
-            "warning" is to be looked at
-        what: in words
-        ids: the clips, where it is of clips
-    """
-
-    severity: str
-    what: str
-    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,13 +81,13 @@ def check(
     )
     pairs = list(zip(utterances, measured, strict=True))
     hashed = [replace(u, extra={**u.extra, "audio_hash": m.audio_hash}) for u, m in pairs]
-    files = splits or sorted((manifest.parent / "splits").glob("*.csv"))
+    files = splits or _visible(manifest.parent / "splits")
     findings = [
         *_of_splits(info.name, hashed, files),
-        *_of_audio(pairs),
-        *_of_twins(pairs),
-        *_of_labels(info, utterances),
-        *_of_corpus(info, utterances),
+        *of_audio(pairs),
+        *of_twins(pairs),
+        *of_labels(info, utterances),
+        *of_corpus(info, utterances),
     ]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Checked(info.name, len(utterances), tuple(f.stem for f in files), tuple(findings))
@@ -124,26 +104,23 @@ def _facts(manifest: Path, utterances: Sequence[Utterance]) -> CorpusInfo:
 
 def _data_folder(folder: Path) -> Path:
     """Where a manifest was prepared from, else its own folder."""
-    done = folder / "prepared.json"
-    if not done.is_file():
-        return folder
-    return Path(json.loads(done.read_text(encoding="utf-8")).get("data_folder", folder))
+    done = read_completion(folder)
+    return Path(done.data_folder) if done else folder
 
 
-def _found(severity: str, what: str, ids: Iterable[str]) -> Iterator[Finding]:
-    ids = tuple(ids)
-    if ids:
-        yield Finding(severity, what, ids)
+def _visible(folder: Path) -> list[Path]:
+    """Tables without those of a Mac, such as ._by-speaker.csv."""
+    return [path for path in sorted(folder.glob("*.csv")) if not path.name.startswith(".")]
 
 
 def _of_splits(
     corpus: str, utterances: Sequence[Utterance], files: Sequence[Path]
 ) -> Iterator[Finding]:
     for file in files:
-        allowed = _shares_speakers(corpus, file.stem)
+        may_share = _may_share(corpus, file.stem)
         try:
             rows = read_splits(file)
-            said = check_splits(utterances, rows, allowed, allow_leak=True, needed=["train"])
+            said = check_splits(utterances, rows, may_share, allow_leak=True, needed=["train"])
         except SplitError as error:
             yield Finding("fault", f"{file.name}: {error}")
             continue
@@ -151,95 +128,9 @@ def _of_splits(
         yield from (Finding("warning", f"{file.name}: {warning}") for warning in said.warnings)
 
 
-def _shares_speakers(corpus: str, protocol: str) -> bool:
-    """Whether a published protocol is known to share speakers, and allowed to by its name."""
+def _may_share(corpus: str, protocol: str) -> tuple[str, ...]:
+    """Splits that a published protocol is known to share speakers between, by its name."""
     try:
         return corpora.protocol(corpora.get(corpus), protocol).shares_speakers
     except (CorpusError, SplitError):  # of another name, or of the user's own
-        return False
-
-
-def _of_audio(pairs: Sequence[tuple[Utterance, Measurement]]) -> Iterator[Finding]:
-    for fault, ids in _grouped((m.fault, u.id) for u, m in pairs if m.fault).items():
-        yield Finding("fault", f"audio {fault}", tuple(ids))
-    heard = [(u, m) for u, m in pairs if not m.fault]
-    yield from _found(
-        "fault",
-        f"truncated clips: more than {MISSING:g} s promised by the file's header are not there",
-        (u.id for u, m in heard if m.missing > MISSING),
-    )
-    yield from _found(
-        "fault",
-        "clips whose length is not the manifest's",
-        (u.id for u, m in heard if abs(m.duration - u.duration) > MISSING),
-    )
-    yield from _found(
-        "warning",
-        f"near-silent clips (below {NEAR_SILENT:g} dB of full scale)",
-        (u.id for u, m in heard if m.level < NEAR_SILENT),
-    )
-    yield from _found(
-        "warning",
-        f"clipped clips ({CLIPPED:.1%} or more of the samples at full scale)",
-        (u.id for u, m in heard if m.clipped >= CLIPPED),
-    )
-    usual = Counter(m.sample_rate for _, m in heard).most_common(1)
-    for rate, ids in _grouped((m.sample_rate, u.id) for u, m in heard).items():
-        if rate != usual[0][0]:
-            yield Finding("warning", f"clips at {rate} Hz, others {usual[0][0]} Hz", tuple(ids))
-
-
-def _of_twins(pairs: Sequence[tuple[Utterance, Measurement]]) -> Iterator[Finding]:
-    """Clips with the same samples."""
-    for twins in _grouped((m.audio_hash, u) for u, m in pairs if m.audio_hash).values():
-        if len(twins) > 1:
-            ids = tuple(sorted(u.id for u in twins))
-            speakers = sorted({u.speaker for u in twins})
-            if len(speakers) > 1:
-                yield Finding("fault", f"same audio of speakers {', '.join(speakers)}", ids)
-            else:
-                yield Finding("warning", "same audio under several ids", ids)
-
-
-def _of_labels(info: CorpusInfo, utterances: Sequence[Utterance]) -> Iterator[Finding]:
-    yield from _found(
-        "warning", "clips without a speaker", (u.id for u in utterances if not u.speaker)
-    )
-    others = _grouped((u.emotion, u.id) for u in utterances if u.emotion not in {*EMOTIONS, ""})
-    for emotion, ids in sorted(others.items()):
-        yield Finding(
-            "warning", f"emotion '{emotion}' is none of emovec.labels.EMOTIONS", tuple(ids)
-        )
-    low, high = info.affect_scale or (float("-inf"), float("inf"))
-    for axis in AFFECT_AXES:
-        values = [(u.id, getattr(u, axis)) for u in utterances]
-        known = [(id_, value) for id_, value in values if value is not None]
-        if known and info.affect_scale is None:
-            yield Finding("fault", f"{axis} is given, but corpus.json has no affect_scale")
-        outside = (id_ for id_, value in known if not low <= value <= high)
-        yield from _found("fault", f"{axis} outside of [{low:g}, {high:g}]", outside)
-
-
-def _of_corpus(info: CorpusInfo, utterances: Sequence[Utterance]) -> Iterator[Finding]:
-    """Numbers that are not the published ones, and what was noted when the corpus was prepared."""
-    if len(utterances) != info.utterances:
-        yield Finding("fault", f"{len(utterances)} clips, but corpus.json says {info.utterances}")
-    try:
-        published = corpora.get(info.name)
-    except CorpusError:
-        published = None
-    if published and published.utterances is not None:
-        usable = published.utterances - len(published.known_bad)
-        if len(utterances) != usable:
-            yield Finding("warning", f"{len(utterances)} clips, {usable} usable ones are published")
-    for reason, ids in _grouped((skip.reason, skip.id) for skip in info.skipped).items():
-        yield Finding("warning", f"skipped when it was prepared: {reason}", tuple(ids))
-    yield from (Finding("warning", f"when it was prepared: {text}") for text in info.warnings)
-
-
-def _grouped(pairs: Iterable[tuple]) -> dict:
-    """Second members by their first, in the order in which they come."""
-    groups = defaultdict(list)
-    for key, value in pairs:
-        groups[key].append(value)
-    return groups
+        return ()

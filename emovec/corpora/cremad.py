@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus, Labels, Protocol, pick, read_rows
+from emovec.corpora.texts import by_key, name_parts
 from emovec.tables.adjusting import balanced
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import speakers_drawn
@@ -46,7 +47,7 @@ def label(path: PurePath, actors: _Rows | None = None, crowd: _Rows | None = Non
     ...       {"1001_IEO_ANG_HI": {"VoiceVote": "A:D", "VoiceLevel": "70:55"}}).extra
     {'age': '51', 'voice_vote': 'anger:disgust', 'voice_level': '70:55'}
     """
-    actor, sentence, emotion, intensity = path.stem.split("_")
+    actor, sentence, emotion, intensity = name_parts(path, "_", 4)
     facts, heard = (actors or {}).get(actor), (crowd or {}).get(path.stem)
     return Labels(
         speaker=actor,
@@ -71,7 +72,7 @@ def with_tables(corpus: Corpus, root: Path) -> Corpus:
 
 def _by(table: Path, key: str, *columns: str) -> _Rows:
     rows = read_rows(table, (key, *columns)) if table.is_file() else []
-    return {row[key]: row for row in rows}
+    return by_key(table, ((row[key], {name: row[name] for name in columns}) for row in rows))
 
 
 def _emotions(votes: str) -> str:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus, Labels, pick
+from emovec.corpora.texts import by_key
 from emovec.errors import CorpusError
 
 EMOTIONS = {
@@ -68,7 +69,7 @@ def _recognitions(table: Path) -> dict[str, str]:
     """Percentages by clip, with a decimal point; columns behind those two may be missing.
 
     Raises:
-        CorpusError: if a column is missing, or a cell is no percentage
+        CorpusError: if a column is missing, a cell is no percentage, or a clip has two
     """
     if not table.is_file():
         return {}
@@ -80,7 +81,7 @@ def _recognitions(table: Path) -> dict[str, str]:
             "tabs. Get it again, or remove it."
         )
     name, recognised = header.index(_NAME), header.index(_RECOGNISED)
-    found = {}
+    found = []
     for number, cells in enumerate(lines[1:], start=2):
         if not "".join(cells).strip():
             continue
@@ -94,8 +95,8 @@ def _recognitions(table: Path) -> dict[str, str]:
                 f"{table}:{number}: found {cells}; expected a clip and a percentage such as "
                 "90,00. Get it again, or remove it."
             )
-        found[cells[name].strip().removesuffix(".wav")] = share
-    return found
+        found.append((cells[name].strip().removesuffix(".wav"), share))
+    return by_key(table, found)
 
 
 CORPUS = Corpus(

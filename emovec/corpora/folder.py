@@ -7,7 +7,7 @@ For example, for ``labels.csv`` with ``file,label,who`` and files below one fold
 
 The column mapped to ``id`` is the path below the folder, with or without suffix, unless ``path``
 is mapped as well. Written into the folder itself, the manifest makes it readable as ``manifest``.
-Affect is derived from emotion and intensity unless a column of it is mapped.
+Affect is derived from emotion and intensity unless a column of it is mapped, or none of emotion.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,14 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus, Labels, pick, read_rows
+from emovec.corpora.options import FILE, NAMES, SCALE
+from emovec.corpora.texts import number_in
 from emovec.errors import CorpusError
 from emovec.labels import AFFECT_AXES
 from emovec.tables.files import AUDIO_SUFFIXES
 from emovec.tables.manifest import COLUMNS
 
-OPTIONS = ("labels", "columns", "emotions", "affect_scale")
+OPTIONS = {"labels": FILE, "columns": NAMES, "emotions": NAMES, "affect_scale": SCALE}
 
 
 def corpus(
@@ -62,7 +64,7 @@ def corpus(
         label=partial(_label, emotions=emotions),
         rows=partial(_rows, labels=table, columns=columns),
         tables=(str(table),),
-        prototypes=not rated,
+        prototypes=not rated and "emotion" in columns,
         affect_scale=(affect_scale[0], affect_scale[1]) if affect_scale else None,
         affect_source="rated" if rated else None,
         options=f"{columns} {emotions}",
@@ -99,7 +101,7 @@ def _find(root: Path, name: str) -> str:
 
 def _label(cells: Mapping[str, str], emotions: Mapping[str, str] | None) -> Labels:
     def number(column: str) -> float | None:
-        return float(cells[column]) if cells.get(column) else None
+        return number_in(cells.get(column, ""), column)
 
     emotion = cells.get("emotion", "")
     return Labels(

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from emovec.corpora.base import Corpus, Labels, Protocol, pick
+from emovec.corpora.texts import by_key, number_in, read_lines
 from emovec.errors import CorpusError
 from emovec.labels import AFFECT_AXES
 from emovec.tables.adjusting import balanced
@@ -56,7 +57,7 @@ def rows(root: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     for table in _visible(root, TABLES[0]):
         session, dialog = table.parents[2], table.stem
         words = _words(session / "dialog" / "transcriptions" / table.name)
-        for number, line in enumerate(_lines(table), start=1):
+        for number, line in enumerate(read_lines(table), start=1):
             if not line.startswith("["):
                 continue
             clip = _CLIP.fullmatch(line)
@@ -72,7 +73,7 @@ def rows(root: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 def label(row: Mapping[str, str]) -> Labels:
     """Labels in a row of a dialogue's table."""
-    valence, arousal, dominance = (_on_scale(float(row[axis])) for axis in AFFECT_AXES)
+    valence, arousal, dominance = (_on_scale(row[axis], axis) for axis in AFFECT_AXES)
     return Labels(
         speaker=row["session"] + row["letter"],
         emotion=pick(EMOTIONS, row["emotion"], "emotion"),
@@ -95,23 +96,18 @@ def _visible(root: Path, pattern: str) -> list[Path]:
     return [path for path in sorted(root.glob(pattern)) if not path.name.startswith(".")]
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return [line.rstrip() for line in path.read_text(encoding="utf-8").split("\n")]
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: {error}; expected text in UTF-8. Get it again.") from error
-
-
 def _words(path: Path) -> dict[str, str]:
     """What is said in each clip; lines of other forms are remarks."""
-    said = map(_WORDS.fullmatch, _lines(path) if path.is_file() else [])
-    return {line[1]: line[2].strip() for line in said if line}
+    said = map(_WORDS.fullmatch, read_lines(path) if path.is_file() else [])
+    return by_key(path, ((line[1], line[2].strip()) for line in said if line))
 
 
-def _on_scale(mean: float) -> float:
-    """Means that lie up to half a step beyond the scale (0.5, 5.5), on its end [ours]."""
-    low, high = AFFECT_SCALE
-    return min(max(mean, low), high) if low - 0.5 <= mean <= high + 0.5 else mean
+def _on_scale(cell: str, axis: str) -> float | None:
+    """Mean rating; up to half a step beyond the scale (0.5, 5.5) it is put on its end [ours]."""
+    mean, (low, high) = number_in(cell, axis), AFFECT_SCALE
+    if mean is None or not low - 0.5 <= mean <= high + 0.5:
+        return mean
+    return min(max(mean, low), high)
 
 
 _CLASSES = ("neutral", "anger", "sadness", "happiness", "excitement")

@@ -10,12 +10,13 @@ the seven subsets may be there::
 Without SPEAKERS.TXT genders are not known. Lines after ";" are comments; a name may hold a "|".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus, Labels, Protocol, pick
+from emovec.corpora.texts import by_key, name_parts, read_lines
 from emovec.errors import CorpusError
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import from_column
@@ -46,7 +47,7 @@ def label(path: PurePath, texts: Mapping[str, str]) -> Labels:
     >>> label(path, {"84-121123-0000": "GO"})  # doctest: +NORMALIZE_WHITESPACE
     Labels(speaker='84', session='121123', text='GO', extra={'subset': 'dev-clean'})
     """
-    speaker, chapter, _number = path.stem.split("-")
+    speaker, chapter, _number = name_parts(path, "-", 3)
     if path.stem not in texts:
         raise ValueError(f"no line in {speaker}-{chapter}.trans.txt")
     return Labels(
@@ -61,19 +62,20 @@ def genders(root: Path) -> dict[str, str]:
     """Gender of each speaker, where the table is there.
 
     Raises:
-        CorpusError: if a line has no speaker and gender
+        CorpusError: if a line has no speaker and gender, or a speaker has two
     """
     table = _home(root) / SPEAKERS
-    found = {}
-    for number, line in enumerate(_lines(table) if table.is_file() else [], start=1):
-        if line.startswith(";") or not line.strip():
+    found = []
+    for number, line in enumerate(read_lines(table) if table.is_file() else [], start=1):
+        if line.startswith(";") or not line:
             continue
         speaker, _, rest = line.partition("|")
         try:
-            found[speaker.strip()] = pick(GENDERS, rest.partition("|")[0].strip(), "sex")
+            gender = pick(GENDERS, rest.partition("|")[0].strip(), "sex")
         except ValueError as error:
             raise CorpusError(f"{table}:{number}: {error}. Get the table again.") from error
-    return found
+        found.append((speaker.strip(), gender))
+    return by_key(table, found)
 
 
 def with_subsets(corpus: Corpus, root: Path) -> Corpus:
@@ -85,14 +87,13 @@ def with_subsets(corpus: Corpus, root: Path) -> Corpus:
     transcripts = [
         path for subset in subsets for path in sorted((home / subset).glob("*/*/[0-9]*.trans.txt"))
     ]
-    lines = (line.partition(" ") for path in transcripts for line in _lines(path))
     unknown = f"{SPEAKERS} not found: genders are not known"
     return replace(
         corpus,
         audio=(home / corpus.audio).relative_to(root).as_posix(),
         utterances=sum(SUBSETS[subset][0] for subset in subsets),
         speakers=sum(SUBSETS[subset][1] for subset in subsets),
-        label=partial(label, texts={id_: words.strip() for id_, _, words in lines}),
+        label=partial(label, texts=_texts(transcripts)),
         tables=tuple(str(path.relative_to(root)) for path in (home / SPEAKERS, *transcripts)),
         warnings=() if (home / SPEAKERS).is_file() else (unknown,),
     )
@@ -110,11 +111,13 @@ def _home(root: Path) -> Path:
     return below if below.is_dir() else root
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: {error}; expected UTF-8. Get the file again.") from error
+def _texts(transcripts: Iterable[Path]) -> dict[str, str]:
+    """Words of each clip."""
+    texts: dict[str, str] = {}
+    for path in transcripts:
+        lines = (line.partition(" ") for line in read_lines(path) if line)
+        texts |= by_key(path, ((id_, words.strip()) for id_, _, words in lines))
+    return texts
 
 
 CORPUS = Corpus(

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from emovec.errors import StorageError
-from emovec.tables.files import write_atomically
+from emovec.tables.files import what_to_do, write_atomically
 
 SILENCE = -200.0  # dB, the lowest level
 SAVED_EVERY = 3.0  # seconds of work that a killed run loses
@@ -38,7 +38,8 @@ class Measurement:
 
     Attributes:
         duration: seconds
-        audio_hash: 16 hexadecimal digits of its float32 samples
+        audio_hash: 16 hexadecimal digits of its float32 samples, of one channel where all are
+            equal
         sample_rate: Hz
         peak: largest absolute sample; full scale is 1
         level: root mean square in dB of full scale, at least ``SILENCE``
@@ -59,7 +60,8 @@ class Measurement:
 
 Stamp = tuple[int, int]  # size in bytes and time of change in nanoseconds
 Table = dict[Stretch, tuple[Stamp, Measurement]]
-_KEYS = ("path", "start", "stop", "size", "modified")
+_MEASURER = 2  # add one when the same file gives other facts; lines of before are then not used
+_KEYS = ("measurer", "path", "start", "stop", "size", "modified")
 _HEADER = [*_KEYS, *(fact.name for fact in fields(Measurement))]
 _TYPES = [type(fact) for fact in astuple(Measurement())]
 
@@ -95,7 +97,9 @@ def open_table(path: Path) -> Table:
 
 
 def _parse(line: Sequence[str]) -> tuple[Stretch, tuple[Stamp, Measurement]]:
-    path, start, stop, size, modified, *cells = line
+    measurer, path, start, stop, size, modified, *cells = line
+    if int(measurer) != _MEASURER:
+        raise ValueError(f"measurer is {measurer}; expected {_MEASURER}")
     stretch = Stretch(path, *(float(end) if end else None for end in (start, stop)))
     facts = [type_(cell) for type_, cell in zip(_TYPES, cells, strict=True)]
     return stretch, ((int(size), int(modified)), Measurement(*facts))
@@ -112,7 +116,7 @@ def append(path: Path, table: Table) -> None:
             file.write(_lines(table))
     except OSError as error:
         raise StorageError(
-            f"{path}: could not be written ({error.strerror or error}). Free some space."
+            f"{path}: could not be written ({error.strerror or error}). {what_to_do(error)}"
         ) from error
 
 
@@ -132,5 +136,5 @@ def _lines(table: Table, lines: Iterable[Sequence[object]] = ()) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows(lines)
     for stretch, (stamp, facts) in table.items():
-        writer.writerow([*astuple(stretch), *stamp, *astuple(facts)])
+        writer.writerow([_MEASURER, *astuple(stretch), *stamp, *astuple(facts)])
     return text.getvalue().encode("utf-8", "surrogateescape")

@@ -122,7 +122,10 @@ def _range(stretch: Stretch, seconds: float) -> tuple[float, str]:
 
 
 def _describe(samples: NDArray[np.float32], rate: int, missing: float) -> Measurement:
-    """Facts of samples (T, channels)."""
+    """Facts of samples (T, channels), which are changed: the same sound gets the same hash."""
+    samples += 0.0  # -0 becomes 0
+    if (samples[:, 1:] == samples[:, :1]).all():
+        samples = np.ascontiguousarray(samples[:, :1])
     seconds = len(samples) / rate
     if seconds < SHORTEST:
         return Measurement(fault=f"lasts {seconds:.4f} s; expected at least {SHORTEST} s")

@@ -15,18 +15,14 @@ out, since nobody can tell, and the check of the splits counts them.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from emovec.corpora.base import Corpus, Labels, Protocol, pick, read_rows
+from emovec.corpora.base import Corpus, Labels, pick, read_rows
+from emovec.corpora.msp_podcast_protocols import SPLITS, protocols
+from emovec.corpora.texts import known_speaker, number_in
 from emovec.errors import CorpusError
-from emovec.tables.adjusting import balanced
-from emovec.tables.manifest import Utterance
-from emovec.tables.protocols import from_column
-from emovec.tables.splits import Assignment
 
 EMOTIONS = {
     "A": "anger",
@@ -41,8 +37,8 @@ EMOTIONS = {
     "X": "no_agreement",
     "": "",  # labels of some test sets are withheld
 }
+SPLIT_SETS = {name: name for name in (*SPLITS, "Test2", "Test3", "")}
 GENDERS = {"Female": "female", "Male": "male", "Unknown": "", "": ""}
-SPLITS = {"Train": "train", "Development": "valid", "Validation": "valid", "Test1": "test"}
 AFFECT = ("EmoVal", "EmoAct", "EmoDom")
 COLUMNS = ("FileName", "EmoClass", *AFFECT, "SpkrID", "Gender", "Split_Set")
 TABLES = (
@@ -131,13 +127,13 @@ def _check_mixture(table: Path, names: Collection[str], audio: Path) -> None:
 
 def label(row: Mapping[str, str]) -> Labels:
     """Labels in a row of the table."""
-    valence, arousal, dominance = (float(row[axis]) if row[axis] else None for axis in AFFECT)
+    valence, arousal, dominance = (number_in(row[axis], axis) for axis in AFFECT)
     return Labels(
-        speaker="" if row["SpkrID"] == "Unknown" else row["SpkrID"],
+        speaker=known_speaker(row["SpkrID"]),
         emotion=pick(EMOTIONS, row["EmoClass"], "EmoClass"),
         gender=pick(GENDERS, row["Gender"], "Gender"),
         affect=(valence, arousal, dominance),
-        extra={"split_set": row["Split_Set"]},
+        extra={"split_set": pick(SPLIT_SETS, row["Split_Set"], "Split_Set")},
     )
 
 
@@ -161,75 +157,6 @@ def with_release(corpus: Corpus, root: Path) -> Corpus:
             "Mend the one that is wrong."
         )
     return replace(corpus, release=release, protocols=protocols(release))
-
-
-def official(utterances: Sequence[Utterance], _seed: int) -> list[Assignment]:
-    """Train, Development and Test1 as published, without clips of unknown speakers."""
-    return from_column([u for u in utterances if u.speaker], "split_set", SPLITS)
-
-
-def deeptalk(utterances: Sequence[Utterance], seed: int) -> list[Assignment]:
-    """Train against Test1, with equally many clips of each emotion."""
-    assignments = [row for row in official(utterances, seed) if row.split != "valid"]
-    return balanced(utterances, assignments, seed, {"train": 1600, "test": 450})
-
-
-def emosphere_inhouse(utterances: Sequence[Utterance], seed: int) -> list[Assignment]:
-    """Official training set; the development set drawn apart into valid and test, by clip.
-
-    Valid is 300 clips of each emotion category, test the rest (Cho et al., 2025). Of a category
-    with no more than 300 clips, half [ours].
-    """
-    splits = {**SPLITS, "Test1": ""}
-    assignments = {row.id: row for row in from_column(utterances, "split_set", splits)}
-    development = [u for u in utterances if u.id in assignments]
-    development = [u for u in development if assignments[u.id].split == "valid"]
-    for emotion in sorted({u.emotion for u in development}):
-        ids = sorted(u.id for u in development if u.emotion == emotion)
-        drawn = 300 if len(ids) > 300 else (len(ids) + 1) // 2
-        generator = np.random.default_rng([seed, *emotion.encode()])
-        for id_ in generator.permutation(ids)[drawn:].tolist():
-            assignments[id_] = Assignment(id_, 0, "test")
-    return list(assignments.values())
-
-
-def protocols(release: str = "") -> dict[str, Protocol]:
-    """Protocols, with published numbers where the release is the one that they were counted on."""
-
-    def classes(letters: str) -> dict[str, str]:
-        return {EMOTIONS[letter]: EMOTIONS[letter] for letter in letters}
-
-    speakers = {"train/speakers": 610, "valid/speakers": 30, "test/speakers": 50}
-    clips = {f"train/{emotion}": 1600 for emotion in classes("ASHN")}
-    clips |= {f"test/{emotion}": 450 for emotion in classes("ASHN")}
-    lotfian = "Lotfian & Busso (2019), IEEE Trans. Affective Computing 10(4), 471-483"
-    return {
-        "msp-podcast-official": Protocol(official, source=lotfian),
-        "msp-podcast-official-5class": Protocol(
-            official,
-            emotions=classes("AHSND"),
-            published=speakers if release == "1.4" else {},
-            source="Pappagari et al. (2020), x-vectors meet emotions, ICASSP",
-        ),
-        "msp-podcast-official-8class": Protocol(
-            official, emotions=classes("ASHUFDCN"), source=lotfian
-        ),
-        "msp-podcast-official-attributes": Protocol(
-            official, emotions=classes("ASHUFDCN"), with_affect=True, source=lotfian
-        ),
-        "emosphere-inhouse": Protocol(
-            emosphere_inhouse,
-            source="Cho et al. (2025), doi 10.21437/Interspeech.2025-1391",
-            shares_speakers=True,
-        ),
-        "deeptalk-msp": Protocol(
-            deeptalk,
-            emotions=classes("ASHN"),
-            shortest=1.0,
-            published=clips if release == "1.8" else {},
-            source="Sandler & Ross (2022), arXiv 2211.08213, and its code",
-        ),
-    }
 
 
 CORPUS = Corpus(

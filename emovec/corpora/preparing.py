@@ -7,14 +7,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus
-from emovec.corpora.reading import Stamps, read
+from emovec.corpora.completion import NAME, check_unchanged, read_completion, write_completion
+from emovec.corpora.labelling import Stamps
+from emovec.corpora.reading import read
+from emovec.corpora.splitting import is_protocol
 from emovec.errors import CorpusError
 from emovec.tables.corpus import CorpusInfo, read_corpus_info, write_corpus_info
-from emovec.tables.files import AUDIO_SUFFIXES, folder_atomically, write_atomically
+from emovec.tables.files import AUDIO_SUFFIXES, folder_atomically
 from emovec.tables.manifest import Utterance, read_manifest, write_manifest
 
 MEASUREMENTS = "measurements.csv"
-_READER = 2  # add one when the same files give another manifest
+_TABLES = ("manifest.csv", "corpus.json")
+_LEVELS = 4  # folders above the given one that are tried
+_READER = 3  # add one when the same files give another manifest
 
 
 @dataclass(frozen=True)
@@ -46,24 +51,36 @@ def prepare(
         workers: threads; None: one for each core
 
     Raises:
-        CorpusError: if the folder is not as published
+        CorpusError: if the folder is not as published, or a table was changed since it was written
         ManifestError: if two clips have the same id
         StorageError: if a table cannot be written
     """
     corpus, root = locate(corpus, data_folder, output_folder)
     files = _walk(corpus, root)
     fingerprint = _fingerprint(corpus, root, files, allow_partial)
-    manifest, facts = output_folder / "manifest.csv", output_folder / "corpus.json"
-    done = output_folder / "prepared.json"
-    if not (_is(done, fingerprint) and manifest.is_file() and facts.is_file()):
+    manifest, facts = (output_folder / name for name in _TABLES)
+    done = read_completion(output_folder)
+    if done:
+        check_unchanged(output_folder, done)
+    used_again = done and done.fingerprint == fingerprint
+    if not (used_again and manifest.is_file() and facts.is_file()):
         cache = output_folder / MEASUREMENTS
         utterances, info = read(corpus, root, files, cache, allow_partial, progress, workers)
-        done.unlink(missing_ok=True)
+        (output_folder / NAME).unlink(missing_ok=True)
+        _remove_derived(corpus, root, output_folder)
         write_manifest(manifest, utterances)
         write_corpus_info(facts, info)
-        with write_atomically(done) as file:  # written last: marks completion
-            json.dump({"fingerprint": fingerprint, "data_folder": str(root.resolve())}, file)
+        write_completion(output_folder, fingerprint, root, _TABLES)  # last: marks completion
     return Prepared(read_manifest(manifest), read_corpus_info(facts), root)
+
+
+def _remove_derived(corpus: Corpus, root: Path, folder: Path) -> None:
+    """Remove what was made of the manifest of before, not what others put beside it."""
+    for path in (folder / "splits").glob("*.csv"):
+        if is_protocol(corpus, path.stem):
+            path.unlink()
+    for name in corpus.trials(root) if corpus.trials else ():
+        (folder / "trials" / f"{name}.csv").unlink(missing_ok=True)
 
 
 def locate(corpus: Corpus, data_folder: Path | None, output_folder: Path) -> tuple[Corpus, Path]:
@@ -106,7 +123,7 @@ def _data_folder(corpus: Corpus, data_folder: Path | None, output_folder: Path) 
         raise CorpusError(
             f"{corpus.name}: {found}; expected a folder with {layout}. Pass --data_folder=PATH."
         )
-    written = {(output_folder / name).resolve() for name in ("manifest.csv", "corpus.json")}
+    written = {(output_folder / name).resolve() for name in _TABLES}
     if written & {(data_folder / name).resolve() for name in corpus.tables}:
         raise CorpusError(
             f"{output_folder}: holds a table that is read; expected another folder to write to. "
@@ -123,7 +140,7 @@ def _check_level(corpus: Corpus, root: Path) -> None:
     below = [
         folder for folder in sorted(root.glob("*")) + sorted(root.glob("*/*")) if folder.is_dir()
     ]
-    for other in (root.resolve().parent, *below):
+    for other in (*below, *root.resolve().parents[:_LEVELS]):
         if any(other.glob(mark)):
             raise CorpusError(
                 f"{corpus.name}: no {mark} below {root}; found them below {other}. "
@@ -174,7 +191,3 @@ def _fingerprint(corpus: Corpus, root: Path, files: Stamps, allow_partial: bool)
         "files": list(files.items()),
     }
     return hashlib.blake2b(json.dumps(decides, default=repr).encode(), digest_size=16).hexdigest()
-
-
-def _is(done: Path, fingerprint: str) -> bool:
-    return done.is_file() and json.loads(done.read_text())["fingerprint"] == fingerprint

@@ -13,6 +13,7 @@ Nobody rated affect; it is derived from emotion and intensity, and calm has none
 from pathlib import PurePath
 
 from emovec.corpora.base import Corpus, Labels, pick
+from emovec.corpora.texts import name_parts
 
 EMOTIONS = {
     "01": "neutral",
@@ -35,7 +36,7 @@ def label(path: PurePath) -> Labels:
     Labels(speaker='02', emotion='fear', intensity=1.0, gender='female',
            text='kids are talking by the door')
     """
-    _modality, _channel, emotion, intensity, sentence, _repetition, actor = path.stem.split("-")
+    _modality, _channel, emotion, intensity, sentence, _repetition, actor = name_parts(path, "-", 7)
     return Labels(
         speaker=actor,
         emotion=pick(EMOTIONS, emotion, "emotion"),

@@ -1,28 +1,19 @@
 """From the files of a corpus to its utterances: label, count, measure, say what is wrong."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path, PurePath
-from typing import Any
 
-from emovec.corpora.base import Corpus, Labels
+from emovec.corpora.base import Corpus
+from emovec.corpora.labelling import Clip, Stamps, label_all
 from emovec.corpora.measurements import Measurement, Stretch
 from emovec.corpora.measuring import measure_all
-from emovec.errors import CorpusError, ManifestError
-from emovec.labels import affect_prototype
+from emovec.errors import CorpusError
 from emovec.tables.corpus import CorpusInfo, Skip
 from emovec.tables.manifest import Utterance
 
 PROTOTYPE_SCALE = (-1.0, 1.0)
-Stamps = dict[str, tuple[int, int]]  # size and time of change of files
 _LISTED = 10  # clips in a message
-
-
-@dataclass(frozen=True, slots=True)
-class _Clip:
-    path: str
-    labels: Labels
-    fault: str = ""  # of its labels
 
 
 def read(
@@ -49,7 +40,7 @@ def read(
         CorpusError: if clips are missing, or their labels or audio cannot be used
         ManifestError: if two clips have the same id
     """
-    clips = _label_all(corpus, root, files)
+    clips = label_all(corpus, root, files)
     faults = {clip.labels.id: f"{clip.path}: {clip.fault}" for clip in clips if clip.fault}
     _check_faults(corpus, faults, len(clips), allow_partial)
     missing = {
@@ -75,61 +66,10 @@ def read(
     return utterances, _facts(corpus, utterances, skips | faults, warnings)
 
 
-def _label_all(corpus: Corpus, root: Path, files: Stamps) -> list[_Clip]:
-    """Labelled clips, sorted by path; ids are unique."""
-    sources: list[tuple[str, Any]] = [(path, PurePath(path)) for path in files]
-    if corpus.rows:
-        sources = sorted(corpus.rows(root), key=lambda row: row[0])
-    genders = corpus.genders(root) if corpus.genders else {}
-    clips = [_labelled(corpus, path, source, genders) for path, source in sources]
-    path_of: dict[str, str] = {}
-    for clip in clips:
-        if clip.labels.id in path_of:
-            raise ManifestError(
-                f"{corpus.name}: {path_of[clip.labels.id]} and {clip.path} both have the id "
-                f"'{clip.labels.id}'; expected one clip for each. Remove or rename one."
-            )
-        path_of[clip.labels.id] = clip.path
-    return clips
-
-
-def _labelled(corpus: Corpus, path: str, source: Any, genders: Mapping[str, str]) -> _Clip:
-    """A clip with its labels and what the base adds to them, or with what is wrong with them."""
-    try:
-        labels = corpus.label(source)
-        _check_numbers(corpus, labels)
-    except (KeyError, ValueError) as error:
-        said = f"{error} is no known code" if isinstance(error, KeyError) else error
-        id_ = PurePath(path).with_suffix("").as_posix()  # base names may occur again
-        return _Clip(path, Labels(id=id_), f"{said}; expected labels as published")
-    affect = labels.affect
-    if corpus.prototypes:
-        affect = affect_prototype(labels.emotion, labels.intensity) or (None, None, None)
-    labels = replace(
-        labels,
-        id=labels.id or PurePath(path).stem,
-        gender=labels.gender or genders.get(labels.speaker, ""),
-        affect=affect,
-    )
-    return _Clip(path, labels)
-
-
-def _check_numbers(corpus: Corpus, labels: Labels) -> None:
-    if labels.intensity is not None and not 0 < labels.intensity <= 1:
-        raise ValueError(f"intensity is {labels.intensity}; expected above 0, at most 1")
-    if labels.affect == (None, None, None):
-        return
-    if corpus.affect_scale is None:
-        raise ValueError("affect is given, but no affect_scale; expected lowest and highest value")
-    low, high = corpus.affect_scale
-    if not all(value is None or low <= value <= high for value in labels.affect):
-        raise ValueError(f"affect is {labels.affect}; expected values in [{low}, {high}]")
-
-
 def _count(
     corpus: Corpus,
     root: Path,
-    clips: list[_Clip],
+    clips: list[Clip],
     missing: Mapping[str, str],
     allow_partial: bool,
 ) -> list[str]:
@@ -142,8 +82,8 @@ def _count(
     good = sum(labels.id not in corpus.known_bad for labels in found)
     speakers = len({labels.speaker for labels in found if labels.speaker})
     published = len(clips) if corpus.utterances is None else corpus.utterances
-    fixed = PurePath(corpus.audio).parts[:-1]
-    folder = root.joinpath(*[part for part in fixed if not set("*?[") & set(part)])
+    fixed = takewhile(lambda part: not set("*?[") & set(part), PurePath(corpus.audio).parts[:-1])
+    folder = root.joinpath(*fixed)
     few = ""
     if not found or good < published - len(corpus.known_bad):
         few = f"{len(found)} of {published} clips found under {folder}"
@@ -172,7 +112,7 @@ def _conversion(corpus: Corpus, root: Path) -> str:
     return ""
 
 
-def _unlisted(corpus: Corpus, files: Stamps, clips: list[_Clip]) -> list[str]:
+def _unlisted(corpus: Corpus, files: Stamps, clips: list[Clip]) -> list[str]:
     listed = {clip.path for clip in clips}
     others = [path for path in files if path not in listed]
     return [f"{len(others)} audio files have no labels, first {others[0]}"] if others else []
@@ -191,7 +131,7 @@ def _check_faults(
     )
 
 
-def _utterance(clip: _Clip, measured: Measurement) -> Utterance:
+def _utterance(clip: Clip, measured: Measurement) -> Utterance:
     labels = clip.labels
     valence, arousal, dominance = labels.affect
     return Utterance(
@@ -213,6 +153,11 @@ def _utterance(clip: _Clip, measured: Measurement) -> Utterance:
     )
 
 
+def _usable(corpus: Corpus) -> int | None:
+    """Clips that were published and can be used, where their number is known."""
+    return None if corpus.utterances is None else corpus.utterances - len(corpus.known_bad)
+
+
 def _facts(
     corpus: Corpus, utterances: list[Utterance], skips: Mapping[str, str], warnings: list[str]
 ) -> CorpusInfo:
@@ -229,4 +174,5 @@ def _facts(
         affect_source="prototype" if corpus.prototypes else corpus.affect_source,
         skipped=(*corpus.skipped, *left_out),
         warnings=(*corpus.warnings, *warnings),
+        published=_usable(corpus),
     )

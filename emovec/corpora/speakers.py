@@ -3,6 +3,7 @@
 Speakers and clips of different corpora are kept apart by the corpus' name before theirs.
 """
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 
 from emovec import corpora
 from emovec.corpora.preparing import Prepared
-from emovec.errors import CorpusError, SplitError
+from emovec.errors import CorpusError, HparamError, SplitError
 from emovec.tables.corpus import CorpusInfo, Skip
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import by_speaker
@@ -56,6 +57,8 @@ class SpeakerSelection:
     leaks: tuple[str, ...]
     skipped: tuple[Skip, ...]
     warnings: tuple[str, ...]
+    protocol: str = PROTOCOL
+    shares_speakers: bool = False
 
 
 def select_speakers(
@@ -81,8 +84,14 @@ def select_speakers(
 
     Raises:
         CorpusError: if a corpus cannot be read, or two have one name
+        HparamError: if the share is not in (0, 1/2)
         SplitError: if nobody is left to train, to validate or to test on, or audio leaks
     """
+    if not 0 < held_out < 0.5:
+        raise HparamError(
+            f"held_out is {held_out}; expected above 0 and below 0.5, as it is held out twice. "
+            "Change it."
+        )
     prepared = read_corpora(sources, prepared_folder, allow_partial)
     utterances = [u for corpus in prepared for u in corpus.utterances]
     without = {u.id for u in utterances if not u.speaker}
@@ -108,8 +117,10 @@ def select_speakers(
     notes = [f"{len(single)} speakers have one clip; they are trained on only"] if single else []
     return SpeakerSelection(
         info,
+        train=parts["train"],
         known=[u for u in utterances if u.id in known],
-        **parts,
+        valid=parts["valid"],
+        test=parts["test"],
         manifest_hash=manifest_hash(utterances),
         split_line=split_line(info.name, PROTOCOL, utterances, assignments),
         leaks=check.leaks,
@@ -135,15 +146,15 @@ def read_corpora(
     if not sources:
         raise CorpusError("corpora is empty; expected FOLDER, NAME=FOLDER or demo. Name some.")
     found: dict[str, Prepared] = {}
-    for source in sources:
-        name, equals, folder = source.partition("=")
-        if not equals:
-            name, folder = ("demo", "") if source == "demo" else ("manifest", source)
-        tables = prepared_folder / (Path(folder).name or name)
-        corpus = corpora.get(name)
-        prepared = corpora.prepare(
-            corpus, Path(folder) if folder else None, tables, allow_partial=allow_partial
-        )
+    named = [_name_and_folder(source) for source in sources]
+    for source, (name, folder) in zip(sources, named, strict=True):
+        tables = prepared_folder / _tables(name, folder, [other for _, other in named])
+        prepared = corpora.prepare(corpora.get(name), folder, tables, allow_partial=allow_partial)
+        if "/" in prepared.info.name:
+            raise CorpusError(
+                f"{source}: its name is {prepared.info.name}; expected none with a slash, which "
+                "ends the name in an id. Rename it in its corpus.json."
+            )
         if prepared.info.name in found:
             raise CorpusError(
                 f"{source}: a second corpus of the name {prepared.info.name}; expected one of "
@@ -154,13 +165,37 @@ def read_corpora(
 
 
 def corpus_and_gender(utterance: Utterance) -> str:
-    """Group within which a trial compares voices, not recordings or genders."""
-    return f"{corpus_of(utterance)} {utterance.gender}"
+    """Group within which a trial compares voices, not recordings or genders; "" if not known."""
+    return f"{corpus_of(utterance)} {utterance.gender}" if utterance.gender else ""
 
 
 def corpus_of(utterance: Utterance) -> str:
     """Name of the corpus that an utterance of :func:`read_corpora` is of."""
     return utterance.id.partition("/")[0]
+
+
+def _name_and_folder(source: str) -> tuple[str, Path | None]:
+    """Name of the corpus' reader, and its folder, if it is not made.
+
+    >>> _name_and_folder("voxceleb1=/data/VoxCeleb1"), _name_and_folder("demo")
+    (('voxceleb1', PosixPath('/data/VoxCeleb1')), ('demo', None))
+    """
+    name, equals, folder = source.partition("=")
+    if not equals:
+        return ("demo", None) if source == "demo" else ("manifest", Path(source))
+    return name, Path(folder) if folder else None
+
+
+def _tables(name: str, folder: Path | None, folders: Sequence[Path | None]) -> str:
+    """Folder for the tables of a corpus; none is shared by folders that are named alike."""
+    if folder is None:
+        return name
+    whole = os.path.abspath(folder)  # ".." is no name
+    others = {os.path.abspath(other) for other in folders if other} - {whole}
+    last = os.path.basename(whole) or name
+    if last not in map(os.path.basename, others):
+        return last
+    return f"{last}-{hashlib.blake2b(whole.encode(), digest_size=4).hexdigest()}"
 
 
 def _renamed(prepared: Prepared) -> Prepared:

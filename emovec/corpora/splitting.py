@@ -1,12 +1,32 @@
 """A corpus split by a protocol, and how its numbers differ from the published ones."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from emovec.corpora.base import Protocol
+from emovec.corpora.base import Corpus, Protocol
 from emovec.errors import SplitError
 from emovec.tables.manifest import Utterance
+from emovec.tables.protocols import (
+    by_speaker,
+    folds_by_speaker,
+    leave_one_session_out,
+    leave_one_speaker_out,
+)
 from emovec.tables.splits import Assignment
+
+
+def _folds(number: int) -> Protocol:
+    return Protocol(lambda utterances, seed: folds_by_speaker(utterances, number, seed))
+
+
+_PROTOCOLS = {
+    "by-speaker": Protocol(by_speaker),
+    "group-kfold": _folds(5),
+    "leave-one-session-out": Protocol(lambda utterances, _seed: leave_one_session_out(utterances)),
+    "loso": Protocol(lambda utterances, _seed: leave_one_speaker_out(utterances)),
+}
+_GROUP_FOLDS = re.compile(r"group-([1-9]\d{0,3})fold", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -24,6 +44,53 @@ class SplitCorpus:
     assignments: list[Assignment]
     left_out: Mapping[str, str]
     warnings: tuple[str, ...]
+
+
+def protocols(corpus: Corpus) -> dict[str, Protocol]:
+    """All ways to split a corpus that have names: its own, then those for every corpus.
+
+    >>> from emovec import corpora
+    >>> list(protocols(corpora.get("nemo")))
+    ['by-speaker', 'group-kfold', 'leave-one-session-out', 'loso']
+    """
+    return {**corpus.protocols, **_PROTOCOLS}
+
+
+def default_protocol(corpus: Corpus) -> str:
+    """Name of the first protocol that takes clips of every emotion.
+
+    >>> from emovec import corpora
+    >>> default_protocol(corpora.get("msp_podcast"))
+    'msp-podcast-official'
+    """
+    return next(name for name, way in protocols(corpus).items() if not way.emotions)
+
+
+def protocol(corpus: Corpus, name: str) -> Protocol:
+    """A way to split a corpus by its name; ``group-8fold`` has 8 folds over speakers.
+
+    Raises:
+        SplitError: if the corpus has no such protocol
+    """
+    known = protocols(corpus)
+    folds = _GROUP_FOLDS.fullmatch(name)
+    if name not in known and folds and int(folds[1]) >= 3:
+        return _folds(int(folds[1]))
+    if name not in known:
+        raise SplitError(
+            f"{corpus.name}: protocol is '{name}'; expected one of {', '.join(known)}, or "
+            "group-3fold, group-4fold and so on."
+        )
+    return known[name]
+
+
+def is_protocol(corpus: Corpus, name: str) -> bool:
+    """Whether a corpus can be split by a protocol of this name."""
+    try:
+        protocol(corpus, name)
+    except SplitError:
+        return False
+    return True
 
 
 def follow(

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus, Labels, Protocol, pick, read_rows
+from emovec.corpora.texts import by_key
 from emovec.errors import CorpusError
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import speakers_drawn
@@ -116,25 +117,25 @@ def _column(root: Path, version: int, column: str, codes: Mapping[str, str]) -> 
     One table has tabs, the other commas and blanks, also around the names of its columns.
 
     Raises:
-        CorpusError: if a column is missing, or a code makes no sense
+        CorpusError: if a column is missing, a code makes no sense, or a speaker has two
     """
     path = root / _table(version)
     if not path.is_file():
         return {}
     with path.open("rb") as file:
         delimiter = "\t" if b"\t" in file.readline() else ","
-    key, meanings = f"VoxCeleb{version} ID", {}
+    key, meanings = f"VoxCeleb{version} ID", []
     for row in read_rows(path, (), delimiter):
         cells = {name.strip(): cell for name, cell in row.items()}
         try:
-            meanings[cells[key]] = pick(codes, cells[column], column)
+            meanings.append((cells[key], pick(codes, cells[column], column)))
         except (KeyError, ValueError) as error:
             said = error if isinstance(error, ValueError) else f"found columns {list(cells)}"
             raise CorpusError(
                 f"{path}: {cells.get(key, 'header')}: {said}; expected '{key}' and '{column}' as "
                 "published. Get the table again."
             ) from error
-    return meanings
+    return by_key(path, meanings)
 
 
 def _protocol(version: int) -> Protocol:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from emovec.audio.activity import energy_activity, keep_active, sliding_mean_normalise
 from emovec.audio.features import FrontEnd, LogMel, Mfcc, Spectrogram
+from emovec.audio.gemaps import Gemaps
 from emovec.encoders.base import Encoder
 from emovec.encoders.pooling import AttentiveStatisticsPooling
 from emovec.encoders.residual import ResidualFrames
@@ -25,6 +26,7 @@ FEATURES: dict[str, type[FrontEnd]] = {
     "mfcc": Mfcc,
     "log_mel": LogMel,
     "spectrogram": Spectrogram,
+    "gemaps": Gemaps,
 }
 POOLINGS: dict[str, Any] = {
     "dictionary": DictionaryPooling,
@@ -43,8 +45,9 @@ class ResNet(Encoder):
     spectrograms, neither activity nor mean normalisation, GhostVLAD pooling and 512.
 
     Args:
-        features: "mfcc", "log_mel" or "spectrogram"
-        bands: M; None for the usual ones: 23 MFCC, 80 log-mel, every one of a spectrogram
+        features: "mfcc", "log_mel", "spectrogram" or "gemaps"; the last needs openSMILE, an extra
+        bands: M; None for the usual ones: 23 MFCC, 80 log-mel, every one of a spectrogram, the 25
+            descriptors of the GeMAPS
         sample_rate: Hz, 8000 or 16000
         activity: whether silent frames are left out, by their energy
         mean_normalise: whether the mean over a sliding window is taken off all frames before
@@ -156,12 +159,12 @@ def _make_features(name: str, bands: int | None, sample_rate: int) -> FrontEnd:
         raise HparamError(
             f"ResNet: features is {name!r}; expected one of {list(FEATURES)}. Correct it."
         )
-    if bands is not None and name != "spectrogram":
+    if bands is not None and issubclass(FEATURES[name], LogMel):
         return FEATURES[name](bands=bands, sample_rate=sample_rate)  # type: ignore[call-arg]
     features = FEATURES[name](sample_rate=sample_rate)
     if bands not in (None, features.bands):
         raise HparamError(
-            f"ResNet: bands is {bands}; expected {features.bands}, all that a spectrogram has at "
+            f"ResNet: bands is {bands}; expected {features.bands}, all that {name} has at "
             f"{sample_rate} Hz, or null. Correct it."
         )
     return features

@@ -28,15 +28,28 @@ UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, pickle.PickleError, S
 # Strings, imported when they are needed: a model may be made of layers of higher rank.
 REGISTRY = {
     "wavlm": "emovec.encoders.wavlm:WavLM",
+    "speechbrain": "emovec.encoders.foreign:SpeechBrainEncoder",
     "resnet": "emovec.encoders.resnet:ResNet",
     "style_pooling": "emovec.encoders.pooling:StylePooling",
     "attentive_statistics_pooling": "emovec.encoders.pooling:AttentiveStatisticsPooling",
     "mean_pooling": "emovec.encoders.pooling:MeanPooling",
+    "emotion_model": "emovec.training.models:EmotionModel",
     "affect_model": "emovec.training.models:AffectModel",
     "softmax": "emovec.training.speaker_losses:SpeakerSoftmax",
     "angular_softmax": "emovec.training.speaker_losses:AngularSoftmax",
     "additive_margin_softmax": "emovec.training.speaker_losses:AdditiveAngularMarginSoftmax",
 }
+
+
+def kind(name: str) -> type[nn.Module]:
+    """The class of a name in the registry.
+
+    Raises:
+        HparamError: if there is no such name
+    """
+    if name not in REGISTRY:
+        raise HparamError(f"'{name}' is no module; expected one of {sorted(REGISTRY)}.")
+    return _class(name)
 
 
 def create(name: str, **arguments: Any) -> nn.Module:
@@ -45,10 +58,8 @@ def create(name: str, **arguments: Any) -> nn.Module:
     Raises:
         HparamError: if there is no such name, or it does not take these arguments
     """
-    if name not in REGISTRY:
-        raise HparamError(f"'{name}' is no module; expected one of {sorted(REGISTRY)}.")
     try:
-        return _class(name)(**arguments)
+        return kind(name)(**arguments)
     except TypeError as error:
         raise HparamError(f"{name}: {error}; it was given {sorted(arguments)}.") from error
 

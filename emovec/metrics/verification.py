@@ -193,7 +193,9 @@ def equal_error_rate_interval(trials: Trials, draws: int = 1000, seed: int = 0) 
     i and j weigh c_i c_j; the copies of one speaker are not paired with each other (Davezies et
     al., 2021, "Empirical process results for exchangeable arrays", Annals of Statistics 49,
     845-862). A draw without any target or without any impostor has no rate, and is drawn again.
-    The 2.5th and 97.5th percentile over the draws bound the interval.
+    The 2.5th and 97.5th percentile over the draws bound the interval. In simulation, 95 % of a
+    rate of 0.23 are about 92 % at 6 and 12 speakers, and 94 % at 24; where no trial is in error,
+    no draw has one, and the interval (0, 0) is too narrow.
 
     A draw is linear in P, some 5 ms for a million trials; lower ``draws`` for many millions.
 

@@ -18,9 +18,10 @@ from emovec.labels import AFFECT_AXES
 from emovec.metrics.classification import confusion_matrix
 from emovec.report import figures
 from emovec.report.card import model_card
+from emovec.report.facts import selection_facts
 from emovec.report.style import region_names
 from emovec.tables.files import write_atomically
-from emovec.tables.results import Metric, Result, run_facts, write_result
+from emovec.tables.results import Metric, Result, write_result
 from emovec.training.brain import Collected
 from emovec.training.evaluation import measure
 from emovec.training.models import AffectModel
@@ -86,19 +87,8 @@ def write_affect_run(
     metrics = model_metrics(run) + baseline_metrics(
         run, Path(hparams["prepared_folder"]), hparams["seed"]
     )
-    facts = run_facts(
-        command,
-        hparams,
-        seed=hparams["seed"],
-        started=started,
-        device=device,
-        manifest_hash=run.data.manifest_hash,
-        corpus=run.data.info.name,
-        affect_source=run.data.info.affect_source,
-        protocol=run.data.protocol,
-        split_hash=run.data.split_line,
-        shares_speakers=run.data.shares_speakers,
-        leaks=run.data.leaks,
+    facts = selection_facts(
+        run.data, command=command, hparams=hparams, started=started, device=device, with_affect=True
     )
     result = Result(facts, tuple(metrics), run.data.skipped, run.data.warnings)
     write_predictions(folder / "predictions.csv", run)
@@ -178,7 +168,7 @@ def draw(run: AffectRun) -> dict[str, figures.Figure]:
         task.region(run.collected.targets["affect"]),
         range(len(names)),
     )
-    drawn["region_confusion"] = figures.region_confusion(matrix, names)
+    drawn["region_confusion"] = figures.confusion(matrix, names, "region")
     return drawn
 
 

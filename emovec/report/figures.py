@@ -130,12 +130,13 @@ def affect_sphere(
     return figure
 
 
-def region_confusion(matrix: ArrayLike, class_names: Sequence[str]) -> Figure:
+def confusion(matrix: ArrayLike, class_names: Sequence[str], kind: str) -> Figure:
     """Confusion matrix: shares of each true class, counts below.
 
     Args:
         matrix: (K, K) counts; rows are true, columns predicted
         class_names: K names
+        kind: what the classes are, such as "region"
 
     Raises:
         ValueError: if the matrix does not have a row and a column for each name
@@ -150,7 +151,7 @@ def region_confusion(matrix: ArrayLike, class_names: Sequence[str]) -> Figure:
     figure.set_layout_engine("compressed")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=shares.max(initial=0) or 1)
-    style.dress(axes, "", "predicted region", "true region (clips)")
+    style.dress(axes, "", f"predicted {kind}", f"true {kind} (clips)")
     rows = [f"{name} ({total})" for name, total in zip(class_names, totals[:, 0], strict=True)]
     size_of_text = style.FONT_SIZE - 1 if size <= LARGEST_LABELLED else style.SMALL_FONT_SIZE - 1.5
     angle = 90 if size > LARGEST_LABELLED or max(map(len, class_names)) > 4 else 0
@@ -159,7 +160,7 @@ def region_confusion(matrix: ArrayLike, class_names: Sequence[str]) -> Figure:
     if size <= LARGEST_LABELLED:
         _write_cells(axes, counts, shares, totals[:, 0])
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
-    bar.set_label("share of the true region", fontsize=style.FONT_SIZE)
+    bar.set_label(f"share of the true {kind}", fontsize=style.FONT_SIZE)
     bar.ax.tick_params(labelsize=style.FONT_SIZE - 1, width=0.6, length=2.5)
     bar.outline.set_linewidth(0.6)
     return figure

@@ -1,11 +1,11 @@
-"""Markdown made from results: RESULTS.md and the tables of papers.
+"""RESULTS.md, made from results.
 
 python -m emovec.report.markdown results RESULTS.md
 """
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,16 @@ MAIN_METRICS = (
     "ccc/mean",
     "region/accuracy",
     "region/macro_f1",
+    "emotion/weighted_f1",
+    "emotion/weighted_f1_mean_of_folds",
+    "emotion/macro_f1",
+    "emotion/unweighted_recall",
+    "emotion/accuracy",
+    "eer/pooled",
+    "eer/same_gender",
+    "min_dcf/pooled",
+    "test_ravdess/eer/pooled",
+    "test_ravdess/eer/same_gender",
 )
 
 HEAD = """# Results
@@ -31,21 +41,6 @@ narrow (`emovec.metrics.intervals`). Several seeds: mean over seeds, [interval, 
 over seeds], (lowest to highest seed); each seed stands below.
 Baselines are measured on the same clips in the same run.
 """
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A row of a paper's table.
-
-    Attributes:
-        name: as in the recipe
-        note: what it differs by
-        published: values by metric name, in the unit of the metric: shares, no percentages
-    """
-
-    name: str
-    note: str
-    published: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -84,38 +79,6 @@ def write_results_markdown(results_folder: Path, output: Path) -> None:
         file.write("\n".join(parts))
 
 
-def variant_table(
-    variants: Sequence[Variant], results: Mapping[str, Sequence[Result]], published_corpus: str
-) -> str:
-    """Every variant of a paper's table, each published metric with ours beside.
-
-    Args:
-        variants: rows, in the paper's order
-        results: the seeds of each variant by its name; a missing one is shown as not run, and two
-            variants may have the same results
-        published_corpus: what the published numbers were measured on
-    """
-    published = dict.fromkeys(metric for variant in variants for metric in variant.published)
-    columns = sorted(published, key=_main_first)
-    found = [result for variant in variants for result in results.get(variant.name, ())]
-    header = ["variant", "differs by", "seeds"]
-    header += [cell for metric in columns for cell in (metric, "published")]
-    rows = []
-    for variant in variants:
-        seeds = results.get(variant.name, ())
-        row = [variant.name, variant.note, str(len(seeds)) if seeds else "not run"]
-        for metric in columns:
-            row += [value_cell(measured(seeds, metric)), _number(variant.published.get(metric))]
-        rows.append([*row, *_cells(seeds, columns)[len(columns) :], commit_cell(seeds)])
-    header += ["clips", "speakers", "commit"]
-    lines = [*_corpus_warning(found, published_corpus), *_stamps(found)]
-    lines.append(
-        "Ours: mean over seeds, [95 % interval over test speakers, its ends averaged over seeds], "
-        "(lowest to highest seed)."
-    )
-    return "\n".join([*lines, "", table(header, rows)])
-
-
 def _read(path: Path, results_folder: Path) -> _Run:
     *recipe, name, _seed, _file = ["", "", *path.relative_to(results_folder).parts]
     if not any(recipe):
@@ -130,7 +93,7 @@ def _section(recipe: str, corpus: str, protocol: str, runs: Sequence[_Run]) -> s
     names = {metric.metric for result in results for metric in result.metrics}
     plain = {name for name in names if not name.startswith(("baseline_", "variant_"))}
     columns = [name for name in MAIN_METRICS if name in plain] or sorted(plain)
-    lines = [f"## {recipe} on {corpus}, {protocol}", "", *_stamps(results), *_notes(results)]
+    lines = [f"## {recipe} on {corpus}, {protocol}", "", *stamp_lines(results), *_notes(results)]
     header = ["run", "seeds", *columns, "clips", "speakers", "commit"]
     lines.append(table(header, [*_run_rows(runs, columns), *_baseline_rows(runs, columns)]))
     if len(runs) > len({run.name for run in runs}):
@@ -140,7 +103,7 @@ def _section(recipe: str, corpus: str, protocol: str, runs: Sequence[_Run]) -> s
 
 def _run_rows(runs: Sequence[_Run], columns: Sequence[str]) -> list[list[str]]:
     return [
-        [f"**{name}**", str(len(seeds)), *_cells(seeds, columns), commit_cell(seeds)]
+        [f"**{name}**", str(len(seeds)), *metric_cells(seeds, columns), commit_cell(seeds)]
         for name, seeds in _by_name(runs).items()
     ]
 
@@ -155,7 +118,7 @@ def _baseline_rows(runs: Sequence[_Run], columns: Sequence[str]) -> list[list[st
             name.split("/")[0] for name in metrics if name.startswith("baseline_")
         )
         for baseline in baselines:
-            cells = _cells(seeds, [f"{baseline}/{column}" for column in columns])
+            cells = metric_cells(seeds, [f"{baseline}/{column}" for column in columns])
             names[(baseline.removeprefix("baseline_"), str(len(seeds)), *cells)].append(run)
     rows = []
     for (baseline, *cells), of in names.items():
@@ -169,14 +132,14 @@ def _seed_rows(runs: Sequence[_Run], columns: Sequence[str]) -> list[list[str]]:
         [
             run.name,
             str(run.result.run.seed),
-            *_cells([run.result], columns),
+            *metric_cells([run.result], columns),
             commit_cell([run.result]),
         ]
         for run in sorted(runs, key=lambda run: (run.name, run.result.run.seed))
     ]
 
 
-def _cells(seeds: Sequence[Result], columns: Iterable[str]) -> list[str]:
+def metric_cells(seeds: Sequence[Result], columns: Iterable[str]) -> list[str]:
     """Values of the columns, clips and speakers."""
     metrics = [measured(seeds, column) for column in columns]
     flat = [metric for column in metrics for metric in column]
@@ -207,7 +170,7 @@ def stamps(result: Result) -> list[str]:
     return found
 
 
-def _stamps(results: Iterable[Result]) -> list[str]:
+def stamp_lines(results: Iterable[Result]) -> list[str]:
     """Stamps of any of the results, once each."""
     found = dict.fromkeys(stamp for result in results for stamp in stamps(result))
     return ["\n>\n".join(f"> **{stamp}**" for stamp in found), ""] if found else []
@@ -223,26 +186,6 @@ def _notes(results: Sequence[Result]) -> list[str]:
     if counts:
         texts.append(f"Clips skipped: {' or '.join(map(str, counts))}; result.json lists them.")
     return [*(f"- {text}" for text in texts), ""]
-
-
-def _corpus_warning(results: Iterable[Result], published: str) -> list[str]:
-    others = sorted({result.run.corpus for result in results} - {published})
-    if not others:
-        return []
-    return [
-        f"> **Measured on {', '.join(others)}, not on {published} as the published numbers: "
-        "compare the order of the rows, not the columns.**",
-        "",
-    ]
-
-
-def _main_first(metric: str) -> int:
-    """Place of a column: main metrics in their order, then others as they come."""
-    return MAIN_METRICS.index(metric) if metric in MAIN_METRICS else len(MAIN_METRICS)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
 
 
 if __name__ == "__main__":

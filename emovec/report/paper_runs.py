@@ -15,16 +15,18 @@ from emovec.tables.results import Result, ResultError, differing_hparams, read_r
 
 @dataclass(frozen=True)
 class Run:
-    """A variant with a seed.
+    """A variant with a seed, and in a table over folds with one of them or all.
 
     Attributes:
         variant: its name
+        seed: of everything random
         folder: that it writes to
         command: line that trains it, without Python
         hparams: that the line comes to
     """
 
     variant: str
+    seed: int
     folder: Path
     command: Sequence[str]
     hparams: Mapping[str, Any]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from emovec.corpora import Corpus, Prepared, SplitCorpus, protocols
 from emovec.corpora.checking import Checked
-from emovec.tables.splits import SPLITS, SplitCheck, listed, split_line
+from emovec.tables.leaks import listed
+from emovec.tables.splits import SPLITS, SplitCheck, split_line
 
 
 def corpus_facts_text(corpus: Corpus) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emovec.corpora.speakers import SpeakerSelection, corpus_and_gender, corpus_of
 from emovec.encoders.base import Encoder
 from emovec.encoders.store import save_model
+from emovec.metrics.intervals import Interval
 from emovec.metrics.verification import (
     Trials,
     all_pairs,
@@ -22,8 +23,9 @@ from emovec.metrics.verification import (
 )
 from emovec.report import figures
 from emovec.report.card import model_card
+from emovec.report.facts import selection_facts
 from emovec.tables.manifest import Utterance
-from emovec.tables.results import Metric, Result, run_facts, write_result
+from emovec.tables.results import Metric, Result, write_result
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,8 @@ class Embedded:
 def verification_metrics(embedded: Embedded, seed: int) -> tuple[list[Metric], list[str]]:
     """EER and minimum detection cost of all pairs, within a corpus and also within a gender.
 
+    Clips of unknown gender are in no pair within a gender.
+
     Args:
         embedded: clips of several speakers
         seed: of the intervals
@@ -68,34 +72,37 @@ def verification_metrics(embedded: Embedded, seed: int) -> tuple[list[Metric], l
         metrics, and warnings where there are none
     """
     metrics, warnings = [], []
-    speakers = np.array([u.speaker for u in embedded.utterances])
     for name, group in PAIRS.items():
         groups = np.array([group(u) for u in embedded.utterances])
-        trials = all_pairs(embedded.embeddings, speakers, groups=groups)
+        clips = np.flatnonzero(groups != "")
+        if len(clips) < 2:
+            warnings.append(f"{embedded.prefix}eer/{name}: {len(clips)} clips; no EER")
+            continue
+        speakers = np.array([embedded.utterances[clip].speaker for clip in clips.tolist()])
+        trials = all_pairs(embedded.embeddings[clips], speakers, groups=groups[clips])
         if trials.is_target.all() or not trials.is_target.any():
             warnings.append(f"{embedded.prefix}eer/{name}: pairs are all of one kind; no EER")
         else:
-            metrics += _of_trials(embedded, name, trials, len(set(speakers)), seed)
+            found = _of_trials(name, trials, seed).items()
+            counts = len(clips), len(set(speakers.tolist()))
+            metrics += [
+                Metric(f"{embedded.prefix}{metric}", value, *counts, interval)
+                for metric, (value, interval) in found
+            ]
     return metrics, warnings
 
 
-def _of_trials(
-    embedded: Embedded, name: str, trials: Trials, speakers: int, seed: int
-) -> list[Metric]:
+def _of_trials(name: str, trials: Trials, seed: int) -> dict[str, tuple[float, Interval | None]]:
+    """Values and intervals by name."""
     rate, _threshold = equal_error_rate(trials.scores, trials.is_target)
     cost = minimum_detection_cost(trials.scores, trials.is_target)
     targets = int(trials.is_target.sum())
-    found = {
+    return {
         f"eer/{name}": (rate, equal_error_rate_interval(trials, seed=seed)),
         f"min_dcf/{name}": (cost, None),
         f"targets/{name}": (float(targets), None),
         f"impostors/{name}": (float(len(trials.scores) - targets), None),
     }
-    clips = len(embedded.utterances)
-    return [
-        Metric(f"{embedded.prefix}{metric}", value, clips, speakers, interval)
-        for metric, (value, interval) in found.items()
-    ]
 
 
 def write_speaker_run(
@@ -126,19 +133,8 @@ def write_speaker_run(
     measured = [verification_metrics(embedded, hparams["seed"]) for embedded in tested]
     metrics = [metric for found, _ in measured for metric in found]
     warnings = [warning for _, found in measured for warning in found]
-    facts = run_facts(
-        command,
-        hparams,
-        seed=hparams["seed"],
-        started=started,
-        device=device,
-        manifest_hash=data.manifest_hash,
-        corpus=data.info.name,
-        affect_source=None,
-        protocol=data.split_line.split()[1],
-        split_hash=data.split_line,
-        shares_speakers=False,
-        leaks=data.leaks,
+    facts = selection_facts(
+        data, command=command, hparams=hparams, started=started, device=device, with_affect=False
     )
     result = Result(facts, tuple(metrics), data.skipped, (*data.warnings, *warnings))
     figures.save_figure(figures.learning_curves(history), folder / "figures/learning_curves.png")

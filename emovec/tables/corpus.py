@@ -1,7 +1,7 @@
 """corpus.json: what holds for a whole corpus, and between which ends its affect lies."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class CorpusInfo:
         affect_source: "rated" by people, or "prototype": derived from emotion and intensity
         skipped: clips that are left out
         warnings: what a reader of results should know
+        published: usable clips that were expected when the corpus was prepared; None where nobody
+            published their number
     """
 
     name: str
@@ -52,6 +54,7 @@ class CorpusInfo:
     affect_source: str | None = None
     skipped: tuple[Skip, ...] = ()
     warnings: tuple[str, ...] = ()
+    published: int | None = None
 
     def to_unit(self, values: ArrayLike) -> NDArray[np.float64]:
         """Affect (...) on [0, 1] from affect on the corpus' scale.
@@ -104,19 +107,14 @@ def read_corpus_info(path: Path) -> CorpusInfo:
     if not isinstance(facts, dict):
         raise CorpusError(f"{path}: is a {type(facts).__name__}; expected a JSON object.")
     _check_keys(path, facts)
-    for key in ("utterances", "speakers"):
-        if type(facts[key]) is not int or facts[key] < 0:
-            raise CorpusError(f"{path}: {key} is {facts[key]!r}; expected a count.")
-    facts["affect_scale"] = _scale(path, facts.get("affect_scale"))
-    source = facts.get("affect_source")
-    if source is not None and source not in AFFECT_SOURCES:
-        raise CorpusError(
-            f"{path}: affect_source is {source!r}; expected {AFFECT_SOURCES} or null."
-        )
-    try:
-        facts["skipped"] = tuple(Skip(**skip) for skip in facts.get("skipped", ()))
-    except TypeError as error:
-        raise CorpusError(f"{path}: skipped is no list of id and reason ({error}).") from error
+    for key, value in facts.items():
+        holds, expected = _KINDS[key]
+        if not holds(value):
+            raise CorpusError(f"{path}: {key} is {value!r}; expected {expected}. Mend it.")
+    if facts.get("affect_scale"):
+        low, high = facts["affect_scale"]
+        facts["affect_scale"] = (float(low), float(high))
+    facts["skipped"] = tuple(Skip(**skip) for skip in facts.get("skipped", ()))
     facts["warnings"] = tuple(facts.get("warnings", ()))
     return CorpusInfo(**facts)
 
@@ -140,13 +138,58 @@ def _check_keys(path: Path, facts: Mapping[str, Any]) -> None:
         raise CorpusError(f"{path}: missing {missing}, unknown {unknown}; expected keys of {keys}.")
 
 
-def _scale(path: Path, scale: Any) -> tuple[float, float] | None:
-    if scale is None:
-        return None
-    try:
-        low, high = map(float, scale)
-    except (TypeError, ValueError):
-        low = high = np.nan
-    if not -np.inf < low < high < np.inf:
-        raise CorpusError(f"{path}: affect_scale is {scale!r}; expected [low, high] or null.")
-    return (low, high)
+def is_scale(value: Any) -> bool:
+    """Whether a value is a scale: its lowest and its highest number.
+
+    >>> is_scale([1, 7]), is_scale([7, 1]), is_scale("17")
+    (True, False, False)
+    """
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in value):
+        return False
+    return bool(-np.inf < value[0] < value[1] < np.inf)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_skip(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"id", "reason"}
+        and all(map(_is_text, value.values()))
+    )
+
+
+_Kind = tuple[Callable[[Any], bool], str]
+_TEXT: _Kind = (_is_text, "a text")
+_COUNT: _Kind = (_is_count, "a count")
+_KINDS: dict[str, _Kind] = {  # what the value of each key is
+    "name": (lambda value: _is_text(value) and bool(value.strip()), "a name"),
+    "utterances": _COUNT,
+    "speakers": _COUNT,
+    "release": (_is_text, "a text, in quotes"),
+    "language": _TEXT,
+    "licence": _TEXT,
+    "citation": _TEXT,
+    "affect_scale": (lambda value: value is None or is_scale(value), "[low, high] or null"),
+    "affect_source": (
+        lambda value: value is None or value in AFFECT_SOURCES,
+        f"one of {AFFECT_SOURCES} or null",
+    ),
+    "skipped": (
+        lambda value: isinstance(value, list) and all(map(_is_skip, value)),
+        "a list of objects with an id and a reason",
+    ),
+    "warnings": (
+        lambda value: isinstance(value, list) and all(map(_is_text, value)),
+        "a list of texts",
+    ),
+    "published": (lambda value: value is None or _is_count(value), "a count or null"),
+}

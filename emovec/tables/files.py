@@ -3,6 +3,7 @@
 And what tells audio from other files, and from the text that stands for it without Git LFS.
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -42,7 +43,7 @@ def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     except OSError as error:
         raise StorageError(
             f"{path}: could not be written ({error.strerror or error}); "
-            "the old file, if any, is untouched. Free some space or choose another folder."
+            f"the old file, if any, is untouched. {what_to_do(error)}"
         ) from error
     finally:
         if temporary is not None:
@@ -60,7 +61,9 @@ def folder_atomically(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     except OSError as error:
-        raise StorageError(f"{path}: could not be made ({error.strerror or error}).") from error
+        raise StorageError(
+            f"{path}: could not be made ({error.strerror or error}). {what_to_do(error)}"
+        ) from error
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -76,11 +79,20 @@ def folder_atomically(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise StorageError(
-            f"{path}: could not be written ({error.strerror or error}). "
-            "Free some space or choose another folder."
+            f"{path}: could not be written ({error.strerror or error}). {what_to_do(error)}"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def what_to_do(error: OSError) -> str:
+    """Advice on a file that could not be written.
+
+    >>> what_to_do(OSError(errno.ENOSPC, "")), what_to_do(OSError(errno.EACCES, ""))
+    ('Free some space or choose another folder.', 'Choose another folder.')
+    """
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{'Free some space or choose' if full else 'Choose'} another folder."
 
 
 def is_git_lfs_pointer(path: Path) -> bool:

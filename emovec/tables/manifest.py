@@ -109,7 +109,7 @@ def check_manifest(utterances: list[Utterance], where: str) -> None:
 
     Raises:
         ManifestError: duplicate or empty id, empty path, duration not positive, stop before
-            start, or a gender that is neither female nor male
+            start, blanks around an id or a speaker, or a gender that is neither female nor male
     """
     seen: set[str] = set()
     for row in utterances:
@@ -128,6 +128,8 @@ def _fault(row: Utterance) -> str:
         return f"duration is {row.duration}; expected seconds above 0."
     if row.stop is not None and row.stop <= (row.start or 0.0):
         return f"stop {row.stop} is not after start {row.start}; expected seconds."
+    if row.id != row.id.strip() or row.speaker != row.speaker.strip():
+        return f"id is '{row.id}' and speaker '{row.speaker}'; expected no blanks around. Cut them."
     if row.gender and row.gender not in GENDERS:
         return f"gender is '{row.gender}'; expected one of {GENDERS} or an empty cell."
     return ""

@@ -3,19 +3,22 @@
 import csv
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emovec.errors import SplitError
 from emovec.labels import AFFECT_AXES
 from emovec.tables.files import write_atomically
+from emovec.tables.leaks import listed, shared_audio, shared_sessions, shared_speakers
 from emovec.tables.manifest import Utterance
 
 SPLITS = ("train", "valid", "test")
 _COLUMNS = ("id", "fold", "split")
-_LISTED = 10  # examples in a message
+_FOLD = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +34,32 @@ def read_splits(path: Path) -> list[Assignment]:
     """Assignments of a splits file.
 
     Raises:
-        SplitError: if the file is missing, has other columns, or a cell that cannot be
+        SplitError: if the file is missing or no table in UTF-8, has other columns, or a row
+            cannot be
     """
     if not path.is_file():
         raise SplitError(f"{path}: not found; expected a splits file. Run recipes/prepare.py.")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if tuple(rows.fieldnames or ()) != _COLUMNS:
-            raise SplitError(f"{path}: columns are {rows.fieldnames}; expected {list(_COLUMNS)}.")
-        assignments = []
-        for row in rows:
-            fold, split = row["fold"] or "", row["split"]
-            if not fold.isdecimal() or split not in SPLITS:
-                raise SplitError(
-                    f"{path}:{rows.line_num}: fold is '{fold}' and split '{split}'; "
-                    f"expected a number from 0 and one of {SPLITS}."
-                )
-            assignments.append(Assignment(row["id"], int(fold), split))
-    return assignments
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file, strict=True)
+            header = next(rows, [])
+            if tuple(header) != _COLUMNS:
+                raise SplitError(f"{path}: columns are {header}; expected {list(_COLUMNS)}.")
+            return [_assignment(row, f"{path}:{rows.line_num}") for row in rows if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SplitError(
+            f"{path}: {error}; expected a table in UTF-8 with commas. Prepare the splits again."
+        ) from error
+
+
+def _assignment(row: Sequence[str], where: str) -> Assignment:
+    if len(row) != len(_COLUMNS) or not _FOLD.fullmatch(row[1]) or row[2] not in SPLITS:
+        found = ",".join(row)
+        raise SplitError(
+            f"{where}: found '{found:.100}'; expected an id, a fold from 0 and one of {SPLITS}. "
+            "Mend the line."
+        )
+    return Assignment(row[0], int(row[1]), row[2])
 
 
 def write_splits(path: Path, assignments: Iterable[Assignment]) -> None:
@@ -79,21 +90,23 @@ class SplitCheck:
 def check_splits(
     utterances: Sequence[Utterance],
     assignments: Sequence[Assignment],
-    shared_speakers_allowed: bool = False,
+    may_share: Collection[str] = (),
     allow_leak: bool = False,
     needed: Collection[str] = ("train", "test"),
 ) -> SplitCheck:
     """Raise where splits leak or are empty.
 
     Checked in each fold: speaker in two splits, same audio (column ``audio_hash``) under two ids
-    in different splits, id twice, unknown id, utterance without a speaker, a split that is needed
-    and empty. A protocol need not validate. A session in two splits is a warning.
+    or overlapping parts of a file in different splits, id twice, unknown id, utterance without a
+    speaker, a split that is needed and empty. A protocol need not validate. A session in two
+    splits is a warning.
 
     Args:
         utterances: rows of the manifest
         assignments: rows of the splits file
-        shared_speakers_allowed: the protocol's own splits may share speakers; then that, and
-            unknown speakers, is a warning
+        may_share: splits of the protocol that may share speakers with each other, which is then
+            a warning. So are its utterances of unknown speakers, in whichever split: who published
+            the protocol kept them, and nobody can tell whom they share
         allow_leak: tell leaks instead of raising
         needed: splits that must not be empty
 
@@ -105,20 +118,18 @@ def check_splits(
     for row in assignments:
         folds[row.fold].append(row)
     broken = [] if folds else ["no utterance is in a split"]
-    leaks, sharing, mixing = [], [], []
+    leaks, said = [], []
     for fold, rows in sorted(folds.items()):
         members = [(known[row.id], row.split) for row in rows if row.id in known]
         broken += [f"fold {fold}: {fault}" for fault in _broken(rows, known, needed)]
-        leaks += [f"fold {fold}: {fault}" for fault in _same_audio(members)]
-        sharing += [f"fold {fold}: {fault}" for fault in _shared_speakers(members)]
-        mixing += [f"fold {fold}: {fault}" for fault in _shared_sessions(members)]
-    if not shared_speakers_allowed:
-        leaks, sharing = leaks + sharing, []
+        unfit, allowed = shared_speakers(members, may_share)
+        leaks += [f"fold {fold}: {fault}" for fault in (*shared_audio(members), *unfit)]
+        said += [f"fold {fold}: {told}" for told in (*allowed, *shared_sessions(members))]
     if broken or (leaks and not allow_leak):
         advice = "Mend the manifest, or choose another protocol"
         advice += ", or pass --allow_leak, which marks every result." if leaks else "."
         raise SplitError(f"splits: {'; '.join(broken + leaks)}; expected none of this. {advice}")
-    return SplitCheck(tuple(leaks), (*sharing, *mixing, *_left_out(utterances, assignments)))
+    return SplitCheck(tuple(leaks), (*said, *_left_out(utterances, assignments)))
 
 
 def _left_out(utterances: Sequence[Utterance], assignments: Sequence[Assignment]) -> list[str]:
@@ -159,14 +170,14 @@ def split_line(
     return f"{corpus} {protocol} {clips} clips {folds} folds {_digest(rows)}"
 
 
-def _digest(rows: Sequence[Sequence[str | int]]) -> str:
+def _digest(rows: Sequence[Sequence[Any]]) -> str:
     return hashlib.blake2b(json.dumps(rows).encode(), digest_size=8).hexdigest()
 
 
-def _label(utterance: Utterance) -> str:
+def _label(utterance: Utterance) -> list[str | float | None]:
     """All that may be learnt of an utterance."""
     affect = [getattr(utterance, axis) for axis in AFFECT_AXES]
-    return f"{utterance.speaker} {utterance.emotion} {affect}"
+    return [utterance.speaker, utterance.emotion, *affect]
 
 
 def _broken(
@@ -179,42 +190,3 @@ def _broken(
     faults = [f"no utterance is in {split}" for split in needed if split not in filled]
     faults += [listed(twice, "ids that occur twice")] if twice else []
     return faults + ([listed(unknown, "ids unknown to the manifest")] if unknown else [])
-
-
-def _shared_speakers(members: list[tuple[Utterance, str]]) -> list[str]:
-    shared = _in_several((u.speaker, split) for u, split in members)
-    unknown = [u.id for u, _ in members if not u.speaker]
-    faults = [listed(shared, "speakers in more than one split")] if shared else []
-    return faults + ([listed(unknown, "utterances of unknown speakers")] if unknown else [])
-
-
-def _shared_sessions(members: list[tuple[Utterance, str]]) -> list[str]:
-    shared = _in_several((u.session, split) for u, split in members)
-    return [listed(shared, "sessions in more than one split")] if shared else []
-
-
-def _in_several(places: Iterable[tuple[str, str]]) -> list[str]:
-    """Names that are found in more than one split, sorted."""
-    splits: dict[str, set[str]] = defaultdict(set)
-    for name, split in places:
-        splits[name].add(split)
-    return sorted(name for name, where in splits.items() if name and len(where) > 1)
-
-
-def _same_audio(members: list[tuple[Utterance, str]]) -> list[str]:
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for u, split in members:
-        if u.extra.get("audio_hash"):
-            found[u.extra["audio_hash"]].append((u.id, split))
-    leaks = [
-        " = ".join(f"{id_} ({split})" for id_, split in sorted(places))
-        for places in found.values()
-        if len({split for _, split in places}) > 1
-    ]
-    return [listed(leaks, "same audio in more than one split")] if leaks else []
-
-
-def listed(items: Sequence[str], what: str) -> str:
-    """Their number, and the first few of them."""
-    more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
-    return f"{len(items)} {what} ({', '.join(items[:_LISTED])}{more})"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from emovec.errors import ManifestError
 from emovec.tables.files import write_atomically
+from emovec.tables.leaks import listed
 from emovec.tables.manifest import Utterance
-from emovec.tables.splits import listed
 
 _LABELS = {"1": True, "0": False}
 

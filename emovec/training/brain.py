@@ -234,8 +234,11 @@ class TaskBrain(speechbrain.Brain):
         return torch.zeros(())
 
     def on_stage_start(self, stage: speechbrain.Stage, epoch: int) -> None:
-        """Forget what the last stage collected."""
+        """Forget what the last stage collected; after training share the moments of batch norm."""
         self._collected = []
+        if stage == speechbrain.Stage.VALID and distributed.is_initialized():
+            for moments in self.modules.buffers():  # each process has its own, only one is saved
+                distributed.broadcast(moments, 0)
         if stage == speechbrain.Stage.TRAIN:
             self._seconds = {"step": 0.0, "epoch": time.perf_counter()}
 

@@ -108,6 +108,59 @@ class AffectModel(nn.Module):
         return self.pooling(*self.encoder.frames(waves, lengths))
 
 
+class EmotionModel(nn.Module):
+    """Emotion classes of utterances: an encoder whose output layer is a new one.
+
+    Args:
+        encoder: waves to embeddings
+        classes: names of the emotions
+        pooling: frames to one embedding; None: the encoder's own embedding
+        head_dropout: share of the embedding's values dropped before the output layer
+        max_seconds: clips are cut to this length before they come in
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        classes: Sequence[str],
+        pooling: nn.Module | None = None,
+        head_dropout: float = 0.0,
+        max_seconds: float = 12.0,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+        size = encoder.embedding_size if pooling is None else int(pooling.output_size)
+        self.output = nn.Sequential(nn.Dropout(head_dropout), nn.Linear(size, len(classes)))
+        self._settings: dict[str, Any] = {
+            "classes": list(classes),
+            "head_dropout": head_dropout,
+            "max_seconds": max_seconds,
+        }
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments that build this model again, for its config.json."""
+        return {"encoder": self.encoder, "pooling": self.pooling, **self._settings}
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """Logits of the classes.
+
+        Args:
+            waves: (B, T) float32 in [-1, 1], at the encoder's sample rate
+            lengths: (B,) int64 valid samples
+
+        Returns:
+            "emotion" (B, K)
+        """
+        return {"emotion": self.output(self.embed(waves, lengths))}
+
+    def embed(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """What the output layer takes, (B, E), of waves (B, T) with lengths (B,)."""
+        if self.pooling is not None:
+            return self.pooling(*self.encoder.frames(waves, lengths))
+        return self.encoder.class_features(self.encoder(waves, lengths))
+
+
 class SpeakerModel(nn.Module):
     """A speaker encoder with the loss that it is trained by.
 
@@ -137,21 +190,16 @@ class SpeakerModel(nn.Module):
         """
         embeddings = self.encoder(waves, lengths)  # (B, E)
         features = self.encoder.class_features(embeddings)
-        known = speakers < self.criterion.speakers
-        if known.all():
-            losses = self.criterion.losses(features, speakers, step)
-            correct = self._correct(features, speakers)
-            return {"embedding": embeddings, "loss": losses, "correct": correct}
-        losses = torch.zeros_like(speakers, dtype=features.dtype)
-        correct = torch.zeros_like(losses)
-        if known.any():
-            losses[known] = self.criterion.losses(features[known], speakers[known], step)
-            correct[known] = self._correct(features[known], speakers[known])
-        return {"embedding": embeddings, "loss": losses, "correct": correct}
-
-    def _correct(self, features: Tensor, speakers: Tensor) -> Tensor:
+        known = speakers < self.criterion.speakers  # type: ignore[operator]
+        classes = torch.where(known, speakers, 0)  # any that there is
+        losses = self.criterion.losses(features, classes, step)
         with torch.no_grad():
-            return (self.criterion.logits(features).argmax(dim=1) == speakers).to(features.dtype)
+            correct = self.criterion.logits(features).argmax(dim=1) == speakers
+        return {
+            "embedding": embeddings,
+            "loss": torch.where(known, losses, 0.0),
+            "correct": correct.to(losses.dtype),
+        }
 
 
 def _start_in_the_middle(layer: nn.Linear) -> None:

@@ -1,14 +1,15 @@
-"""Train a speech emotion recogniser: affect on a sphere.
+"""Train a speech emotion recogniser: affect on a sphere, or emotion classes.
 
     python recipes/ser/train.py hparams/emosphere.yaml
     python recipes/ser/train.py hparams/emosphere.yaml --corpus=ravdess --data_folder=/data/RAVDESS
+    python recipes/ser/train.py hparams/finetune.yaml --corpus=ravdess --data_folder=/data/RAVDESS
 
 Reads   a corpus as published (layouts: emovec/corpora/*.py); with corpus=demo it makes one
 Writes  <run_folder>/hparams.yaml, history.json, predictions.csv, figures/*.png, model/, result.json
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,23 +17,30 @@ from typing import Any
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from emovec import experiment
+from emovec.audio.augment import Augmentation
 from emovec.audio.batches import EffectiveBatches, UtteranceBatches, make_loader, wave_statistics
 from emovec.corpora.selection import Selection, select
 from emovec.encoders import store
+from emovec.encoders.audible import audible
 from emovec.encoders.base import Encoder
+from emovec.errors import HparamError
 from emovec.report.affect_run import AffectRun, write_affect_run
+from emovec.report.emotion_run import EmotionRun, write_emotion_run
+from emovec.tables.manifest import Utterance
 from emovec.training.brain import TaskBrain, process_place
-from emovec.training.models import AffectModel
-from emovec.training.tasks import AffectTask
+from emovec.training.models import AffectModel, EmotionModel
+from emovec.training.parts import optimizer_of_parts
+from emovec.training.tasks import AffectTask, EmotionTask
 
 
 @dataclass(frozen=True)
 class Hparams:
-    """The keys of an hparams file for this recipe; hparams/emosphere.yaml explains them."""
+    """The keys that every hparams file for this recipe has."""
 
     seed: int
     name: str
     run_folder: str
+    target: str
     corpus: str
     corpus_options: dict[str, Any]
     data_folder: str | None
@@ -44,24 +52,10 @@ class Hparams:
     allow_partial: bool
     allow_leak: bool
     max_seconds: float
-    encoder_size: str
-    weights: str | None
-    freeze_front_end: bool
-    layers: str
-    dropout: float
-    layer_drop: float
-    mask_time_probability: float
-    encoder: Encoder
-    pooling: str
+    pooling: str | None
     pooling_options: dict[str, Any] | None
     head_dropout: float
-    auxiliary: str
-    auxiliary_weight: str
     weighted_cross_entropy: bool
-    regions: int
-    axes: list[str]
-    centre_region: bool
-    task: Callable[..., AffectTask]
     optimizer: Callable
     learning_rate: float
     schedule: str
@@ -74,30 +68,58 @@ class Hparams:
     workers: int
 
 
+@dataclass(frozen=True)
+class AffectHparams(Hparams):
+    """Further keys for target=affect; hparams/emosphere.yaml explains them."""
+
+    encoder_size: str
+    weights: str | None
+    freeze_front_end: bool
+    layers: str
+    dropout: float
+    layer_drop: float
+    mask_time_probability: float
+    encoder: Encoder
+    auxiliary: str
+    auxiliary_weight: str
+    regions: int
+    axes: list[str]
+    centre_region: bool
+    task: Callable[..., AffectTask]
+
+
+@dataclass(frozen=True)
+class EmotionHparams(Hparams):
+    """Further keys for target=emotion; hparams/finetune.yaml explains them."""
+
+    emotions: list[str] | None
+    encoder: str
+    encoder_options: dict[str, Any]
+    pretrained: str | None
+    encoder_learning_rate: float
+    frozen: list[str]
+    copies: int
+    noise: str | None
+    music: str | None
+    augmentation: Augmentation
+
+
+TARGETS = {"affect": AffectHparams, "emotion": EmotionHparams}
+
+
 def main(argv: list[str]) -> None:
     """Train, pick the best epoch on valid, score it once on test."""
     started = datetime.now(timezone.utc)
-    run = experiment.start(Hparams, argv)
+    run = experiment.start(TARGETS, argv)
     hparams = run.hparams
     run_on_main(choose_clips, [hparams])  # one process prepares, the others find it done
     clips = choose_clips(hparams)
-    task = hparams.task(clips.info, clips.splits["train"])
-    sets = {
-        split: UtteranceBatches(
-            utterances,
-            clips.root,
-            task.targets(utterances),
-            hparams.encoder.sample_rate,
-            hparams.max_seconds,
-            hparams.encoder.shortest,
-        )
-        for split, utterances in clips.splits.items()
-    }
-    model = make_model(hparams, task, sets["train"])
+    prepare_run = prepare_affect if hparams.target == "affect" else prepare_emotion
+    prepared = prepare_run(hparams, clips)
     brain = TaskBrain(
-        task,
-        model,
-        hparams.optimizer,
+        prepared.task,
+        prepared.model,
+        prepared.optimizer,
         hparams.schedule,
         run.run_options,
         run.folder,
@@ -107,13 +129,14 @@ def main(argv: list[str]) -> None:
         precision=hparams.precision,
         max_grad_norm=hparams.max_grad_norm,
     )
-    loaders = {split: order(hparams, batches, split) for split, batches in sets.items()}
+    loaders = {split: order(hparams, batches, split) for split, batches in prepared.sets.items()}
     run.begin()
     brain.train(loaders["train"], loaders["valid"])
     collected = brain.predict(loaders["test"])
     if if_main_process():
-        write_affect_run(
-            AffectRun(task, model, collected, brain.history.rows, clips),
+        prepared.write(
+            collected,
+            brain.history.rows,
             run.folder,
             command=["recipes/ser/train.py", *argv],
             hparams=run.plain,
@@ -122,8 +145,20 @@ def main(argv: list[str]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a target brings: what to train, on what, and how to write what comes of it."""
+
+    task: AffectTask | EmotionTask
+    model: AffectModel | EmotionModel
+    optimizer: Callable
+    sets: dict[str, UtteranceBatches]
+    write: Callable
+
+
 def choose_clips(hparams: Hparams) -> Selection:
     """The clips of each split."""
+    affect = hparams.target == "affect"
     return select(
         hparams.corpus,
         hparams.corpus_options,
@@ -132,18 +167,24 @@ def choose_clips(hparams: Hparams) -> Selection:
         protocol=hparams.protocol,
         fold=hparams.fold,
         seed=hparams.split_seed,
-        drop_emotions=hparams.drop_emotions,
-        with_affect=True,
+        drop_emotions=hparams.drop_emotions if affect else [*hparams.drop_emotions, ""],
+        emotions=None if affect else hparams.emotions,
+        with_affect=affect,
         allow_partial=hparams.allow_partial,
         allow_leak=hparams.allow_leak,
     )
 
 
-def make_model(hparams: Hparams, task: AffectTask, training: UtteranceBatches) -> AffectModel:
+def prepare_affect(hparams: AffectHparams, clips: Selection) -> Prepared:
     """Encoder, pooling and heads, with the statistics of the training split's waves."""
+    task = hparams.task(clips.info, clips.splits["train"])
+    sets = {
+        split: read_batches(hparams, hparams.encoder, task, clips.root, utterances)
+        for split, utterances in clips.splits.items()
+    }
     width = hparams.encoder.frame_size
-    wave_mean, wave_deviation = wave_statistics(training, hparams.workers)
-    return AffectModel(
+    wave_mean, wave_deviation = wave_statistics(sets["train"], hparams.workers)
+    model = AffectModel(
         hparams.encoder,
         store.create(hparams.pooling, width=width, **(hparams.pooling_options or {})),
         task.heads,
@@ -155,6 +196,88 @@ def make_model(hparams: Hparams, task: AffectTask, training: UtteranceBatches) -
         regions=hparams.regions,
         axes=hparams.axes,
         max_seconds=hparams.max_seconds,
+    )
+
+    def write(collected: Any, history: Any, folder: Path, **facts: Any) -> None:
+        write_affect_run(AffectRun(task, model, collected, history, clips), folder, **facts)
+
+    return Prepared(task, model, hparams.optimizer, sets, write)
+
+
+def prepare_emotion(hparams: EmotionHparams, clips: Selection) -> Prepared:
+    """An encoder, pretrained or not, with a new output layer; silent clips are left out."""
+    encoder = make_encoder(hparams)
+    splits, silent = {}, []
+    for split, utterances in clips.splits.items():
+        splits[split], skipped = audible(encoder, utterances, clips.root, hparams.max_seconds)
+        silent += skipped
+    clips = replace(clips, splits=splits, skipped=(*clips.skipped, *silent))
+    task = EmotionTask(splits["train"], hparams.weighted_cross_entropy)
+    sets = {
+        split: read_batches(hparams, encoder, task, clips.root, splits[split])
+        for split in ("valid", "test")
+    }
+    sets["train"] = read_batches(
+        hparams,
+        encoder,
+        task,
+        clips.root,
+        splits["train"],
+        augmentation=hparams.augmentation,
+        copies=hparams.copies,
+    )
+    options = {"width": encoder.frame_size, **(hparams.pooling_options or {})}
+    model = EmotionModel(
+        encoder,
+        task.heads["emotion"],
+        store.create(hparams.pooling, **options) if hparams.pooling else None,
+        head_dropout=hparams.head_dropout,
+        max_seconds=hparams.max_seconds,
+    )
+    optimizer = optimizer_of_parts(
+        hparams.optimizer, model, hparams.encoder_learning_rate, hparams.frozen
+    )
+
+    def write(collected: Any, history: Any, folder: Path, **facts: Any) -> None:
+        write_emotion_run(EmotionRun(task, model, collected, history, clips), folder, **facts)
+
+    return Prepared(task, model, optimizer, sets, write)
+
+
+def make_encoder(hparams: EmotionHparams) -> Encoder:
+    """The encoder of a model folder, or a new one.
+
+    Raises:
+        HparamError: if the folder holds something else than the encoder that is named
+    """
+    if hparams.pretrained is None:
+        return store.create(hparams.encoder, **hparams.encoder_options)
+    encoder = store.load_model(Path(hparams.pretrained))
+    if type(encoder) is not store.kind(hparams.encoder):
+        raise HparamError(
+            f"pretrained is {hparams.pretrained}, which holds a {type(encoder).__name__}; expected "
+            f"encoder={hparams.encoder}. Mend one of them."
+        )
+    return encoder
+
+
+def read_batches(
+    hparams: Hparams,
+    encoder: Encoder,
+    task: AffectTask | EmotionTask,
+    root: Path,
+    utterances: list[Utterance],
+    **augmented: Any,
+) -> UtteranceBatches:
+    """Clips of a split and what is to be predicted of them."""
+    return UtteranceBatches(
+        utterances,
+        root,
+        task.targets(utterances),
+        encoder.sample_rate,
+        hparams.max_seconds,
+        encoder.shortest,
+        **augmented,
     )
 
 

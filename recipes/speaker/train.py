@@ -8,19 +8,21 @@ Writes  <run_folder>/hparams.yaml, history.json, figures/*.png, model/, result.j
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from speechbrain.utils.distributed import if_main_process, run_on_main
+from torch.utils.data import DataLoader
 
 from emovec import experiment
 from emovec.audio.augment import Augmentation
 from emovec.audio.batches import EffectiveBatches, UtteranceBatches, make_loader
 from emovec.audio.chunks import ChunkBatches, SpeakerChunks
-from emovec.corpora.speakers import SpeakerSelection, read_corpora, select_speakers
+from emovec.corpora.speaker_tests import check_part, check_trials, read_tests
+from emovec.corpora.speakers import SpeakerSelection, select_speakers
 from emovec.encoders import store
 from emovec.encoders.audible import audible
 from emovec.encoders.base import Encoder
@@ -122,7 +124,11 @@ def main(argv: list[str]) -> None:
             hparams.encoder,
             tested,
             brain.history.rows,
-            replace(clips, skipped=(*clips.skipped, *skipped)),
+            replace(
+                clips,
+                skipped=(*clips.skipped, *skipped),
+                warnings=(*clips.warnings, *unusable(training)),
+            ),
             run.folder,
             command=["recipes/speaker/train.py", *argv],
             hparams=run.plain,
@@ -144,20 +150,22 @@ def choose_clips(
         allow_partial=hparams.allow_partial,
         allow_leak=hparams.allow_leak,
     )
-    others = []
-    if hparams.test_corpora:
-        others = read_corpora(hparams.test_corpora, folder, hparams.allow_partial)
+    clips, others = read_tests(
+        hparams.test_corpora, folder / "test", clips, hparams.allow_partial, hparams.allow_leak
+    )
     parts = {"known": clips.known, "valid": clips.valid, "": clips.test}
-    parts |= {f"test_{other.info.name}/": other.utterances for other in others}
-    skipped = []
+    parts |= {f"test_{name}/": utterances for name, utterances in others.items()}
+    skipped: list[Skip] = []
     for name, utterances in parts.items():
         parts[name], silent = audible(hparams.encoder, utterances, ROOT, hparams.valid_seconds)
+        check_part(name or "test", parts[name], silent)
         skipped += silent
     chosen = replace(clips, known=parts.pop("known"), valid=parts.pop("valid"))
+    check_trials("valid", chosen.valid)
     return chosen, parts, skipped
 
 
-def chunks(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> Any:
+def chunks(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> DataLoader:
     """A loader of this process' share of the training chunks."""
     rank, processes = process_place()
     batches = ChunkBatches(
@@ -177,7 +185,19 @@ def chunks(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> 
         rank,
         processes,
     )
+    shortest = hparams.encoder.shortest / hparams.encoder.sample_rate
+    if hparams.chunk_seconds[0] < shortest:
+        raise HparamError(
+            f"chunk_seconds is {hparams.chunk_seconds}; expected at least {shortest} s, a frame of "
+            "the encoder. Raise it."
+        )
     return make_loader(batches, order, hparams.workers)
+
+
+def unusable(training: DataLoader) -> Sequence[str]:
+    """Files of noise, music, speech and rooms that were left out, each with the reason."""
+    used = training.dataset.augmentation
+    return used.skipped if used else ()
 
 
 def augmentation(hparams: Hparams, utterances: list[Utterance]) -> Augmentation | None:
@@ -196,7 +216,7 @@ def augmentation(hparams: Hparams, utterances: list[Utterance]) -> Augmentation 
     return made
 
 
-def whole_clips(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> Any:
+def whole_clips(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> DataLoader:
     """A loader of this process' share of clips, cut at ``valid_seconds``."""
     rank, processes = process_place()
     batches = UtteranceBatches(
@@ -206,7 +226,8 @@ def whole_clips(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]
         hparams.encoder.sample_rate,
         hparams.valid_seconds,
     )
-    seconds = hparams.batch_size * hparams.chunk_seconds[1]
+    # the longest clip may be longer than a batch of chunks
+    seconds = max(hparams.batch_size * hparams.chunk_seconds[1], *batches.seconds())
     order = EffectiveBatches(
         batches.seconds(), seconds, processes, hparams.seed, False, rank, processes
     )

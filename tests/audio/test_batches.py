@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emovec.audio.augment import Augmentation
 from emovec.audio.batches import (
     EffectiveBatches,
     UtteranceBatches,
@@ -16,7 +17,7 @@ from emovec.audio.batches import (
     pad,
     wave_statistics,
 )
-from emovec.errors import TrainingError
+from emovec.errors import HparamError, TrainingError
 from emovec.tables.manifest import read_manifest
 
 SECONDS = st.lists(st.floats(0.1, 10), min_size=2, max_size=60)
@@ -143,3 +144,69 @@ def test_silence_has_no_statistics(tmp_path: Path, dataset: UtteranceBatches) ->
     silent = type(first)("a", "a.wav", None, None, 1.0)
     with pytest.raises(TrainingError, match="hold one constant value 0"):
         wave_statistics(UtteranceBatches([silent], tmp_path, {}, 16000, 12.0), workers=1)
+
+
+# --- Augmented copies
+
+
+@pytest.fixture
+def copied(dataset: UtteranceBatches, tmp_path: Path) -> UtteranceBatches:
+    """Two noisy copies of every clip."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000)
+    soundfile.write(tmp_path / "noise.wav", noise, 16000)
+    augmentation = Augmentation(noise=tmp_path, clean_share=0.0, seed=1)
+    return UtteranceBatches(
+        dataset.utterances,
+        dataset.root,
+        dataset.targets,
+        16000,
+        0.5,
+        augmentation=augmentation,
+        copies=2,
+    )
+
+
+def test_copies_follow_the_clips(dataset: UtteranceBatches, copied: UtteranceBatches) -> None:
+    clips = len(dataset)
+    assert len(copied) == 3 * clips and copied.seconds() == 3 * dataset.seconds()
+    rows = [5, clips + 5, 2 * clips + 5, 3 * clips - 1]
+    batch, clean = copied[rows], dataset[[5, 5, 5, clips - 1]]
+    assert batch.ids == clean.ids and batch.targets["row"].tolist() == [5, 5, 5, clips - 1]
+    assert torch.equal(batch.lengths, clean.lengths)
+    assert torch.equal(batch.waves[0], clean.waves[0])  # the clip itself stays clean
+    added = batch.waves[1:] - clean.waves[1:]
+    assert (added.abs().amax(dim=1) > 0).all() and not torch.equal(added[0], added[1])
+
+
+def test_a_copy_is_drawn_once(copied: UtteranceBatches) -> None:
+    """Whatever the batch, the order or the time: it is a clip of its own."""
+    rows = [len(copied) - 1, 85, 160]
+    first, again = copied[rows], copied[rows[::-1]]
+    for row in range(3):
+        length = first.lengths[row]
+        assert torch.equal(first.waves[row, :length], again.waves[2 - row, :length])
+    utterance = copied.utterances[5]
+    clean = copied[[5]].waves[0].numpy()
+    expected = copied.augmentation(clean, 16000, f"{utterance.id}#1", 0)
+    assert (copied[[85]].waves[0].numpy() == expected).all()
+
+
+def test_copies_need_something_to_differ_by(dataset: UtteranceBatches) -> None:
+    for augmentation in (None, Augmentation(), Augmentation(speeds=(0.9, 1.0))):
+        with pytest.raises(HparamError, match=r"copies is 2, augmented by \[\]; expected a kind"):
+            UtteranceBatches(
+                dataset.utterances,
+                dataset.root,
+                {},
+                16000,
+                0.5,
+                augmentation=augmentation,
+                copies=2,
+            )
+
+
+def test_copies_are_batched_like_clips(copied: UtteranceBatches) -> None:
+    order = EffectiveBatches(copied.seconds(), 4.0, 1, seed=0, shuffle=True)
+    assert sorted(flat(order)) == list(range(240))
+    read = [id_ for group in make_loader(copied, order, 0) for batch in group for id_ in batch.ids]
+    assert sorted(read) == sorted(3 * [utterance.id for utterance in copied.utterances])

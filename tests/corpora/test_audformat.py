@@ -311,3 +311,16 @@ def test_download_of_what_is_not_there(audb, tmp_path):
     (tmp_path / "host" / "local").mkdir(parents=True)
     with pytest.raises(CorpusError, match=r"maxi 1.0.0 cannot be downloaded .*--data_folder=PATH"):
         reader.corpus("maxi", "1.0.0").make(tmp_path / "loaded")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_label_outside_of_its_scheme_is_a_fault_of_the_clip(add, read, database, form):
+    add("emotion", emotion=["anger", "joy", None, "awe"])
+    add("files", speaker=[3, 8, 10, None])
+    database.schemes["emotion"].replace_labels(["anger", "joy", "awe", "serenity"])
+    database.schemes["emotion"].labels.remove("joy")  # as one who mends db.yaml by hand
+    with pytest.raises(CorpusError, match=r"wav/b.wav: emotion 'joy' is none of the labels of its"):
+        read(form)
+    prepared = read(form, allow_partial=True)
+    assert [u.id for u in prepared.utterances] == ["wav/a", "wav/c", "wav/d"]
+    assert [skip.id for skip in prepared.info.skipped] == ["wav/b"]

@@ -1,6 +1,5 @@
 """What a check of a corpus finds: one wrong thing at a time, in a copy that is sound otherwise."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 import soundfile
 
 from emovec.corpora.checking import Finding, check
+from emovec.corpora.completion import write_completion
 from emovec.errors import ManifestError
 from emovec.tables.corpus import read_corpus_info, write_corpus_info
 from emovec.tables.manifest import read_manifest, write_manifest
@@ -81,7 +81,8 @@ def test_same_audio_in_two_splits_is_found_without_the_manifests_word(corpus):
     leak, twins = found(corpus)
     assert leak.severity == "leak"
     assert "same audio in more than one split (0_anger_0 (train) = 9_sadness_1 (test))" in leak.what
-    assert twins == Finding("fault", "same audio of speakers s0, s9", (CLIP, "9_sadness_1"))
+    said = "same audio of speakers s0, s9 and emotions anger, sadness"
+    assert twins == Finding("fault", said, (CLIP, "9_sadness_1"))
 
 
 def test_same_audio_of_one_speaker_is_a_warning(corpus):
@@ -97,10 +98,13 @@ def test_a_published_protocol_may_share_speakers_by_name(corpus):
     facts = read_corpus_info(corpus / "corpus.json")
     write_corpus_info(corpus / "corpus.json", replace(facts, name="msp_podcast"))
     rows = read_manifest(corpus / "manifest.csv")
-    assignments = [Assignment(u.id, 0, "test" if "anger" in u.id else "train") for u in rows]
+    assignments = [Assignment(u.id, 0, "test" if "anger" in u.id else "valid") for u in rows]
+    assignments[0] = replace(assignments[0], split="train")
     write_splits(corpus / "splits" / "emosphere-inhouse.csv", assignments)
-    (warning,) = found(corpus)
-    assert warning.severity == "warning"
+    leak, warning = found(corpus)
+    assert (leak.severity, warning.severity) == ("leak", "warning")  # train shares with none
+    assert leak.what.endswith("1 speakers in more than one split (s0)")
+    assert "9 speakers in more than one split (s1, " in warning.what
     (corpus / "splits" / "emosphere-inhouse.csv").rename(
         corpus / "splits" / "msp-podcast-official.csv"
     )
@@ -154,7 +158,16 @@ def test_audio_that_is_missing_or_unreadable(corpus):
     ("values", "severity", "said"),
     [
         ({"speaker": ""}, "warning", "clips without a speaker"),
-        ({"emotion": "awe"}, "warning", "emotion 'awe' is none of emovec.labels.EMOTIONS"),
+        (
+            {"emotion": "awe"},
+            "warning",
+            "1 emotions (awe) that are none of emovec.labels.EMOTIONS",
+        ),
+        (
+            {"extra": {"audio_hash": "0" * 16}},
+            "fault",
+            "clips whose samples are not those of the manifest",
+        ),
         ({"dominance": 7.5}, "fault", "dominance outside of [1, 7]"),
     ],
 )
@@ -174,10 +187,56 @@ def test_affect_without_a_scale(corpus):
 
 def test_numbers_that_are_not_the_published_ones(corpus):
     facts = read_corpus_info(corpus / "corpus.json")
-    write_corpus_info(corpus / "corpus.json", replace(facts, name="cremad", utterances=79))
+    write_corpus_info(corpus / "corpus.json", replace(facts, published=81, utterances=79))
     fault, warning = found(corpus)
     assert fault == Finding("fault", "80 clips, but corpus.json says 79")
-    assert warning == Finding("warning", "80 clips, 7441 usable ones are published")
+    assert warning == Finding("warning", "80 clips, 81 usable ones are published")
+    # a part of a corpus, whose own number prepare expected and nobody compares with the whole
+    write_corpus_info(corpus / "corpus.json", replace(facts, name="voxceleb1", published=80))
+    assert found(corpus) == []
+
+
+def test_many_emotions_of_other_names_are_one_finding(corpus):
+    change(corpus, lambda row: replace(row, emotion=f"mood {row.speaker}"))
+    (finding,) = found(corpus)
+    assert finding.what.startswith("10 emotions (mood s0, mood s1, ")
+    assert len(finding.ids) == 80
+
+
+def test_speakers_that_may_be_one(corpus):
+    names = {"s0": "Anna", "s1": "anna", "s2": "01", "s3": "1", "s4": "10", "s5": "100"}
+    change(corpus, lambda row: replace(row, speaker=names.get(row.speaker, row.speaker)))
+    said = sorted(finding.what for finding in found(corpus))
+    assert said == ["speakers that may be one: 01, 1", "speakers that may be one: Anna, anna"]
+
+
+def test_same_audio_of_one_speaker_under_two_emotions_is_a_fault(corpus):
+    twin = next(u for u in read_manifest(corpus / "manifest.csv") if u.id == "0_sadness_1")
+    change_one(corpus, path=twin.path, duration=twin.duration)
+    said = "same audio of emotions anger, sadness"
+    assert found(corpus) == [Finding("fault", said, (CLIP, "0_sadness_1"))]
+
+
+def test_parts_of_a_file_that_overlap_are_to_be_looked_at(corpus):
+    twin = next(u for u in read_manifest(corpus / "manifest.csv") if u.id == "9_sadness_1")
+    part = {"path": twin.path, "start": 0.05, "stop": 0.25, "duration": 0.2}
+    change_one(corpus, **part)
+    said = "parts of a file that overlap one of another speaker"
+    assert found(corpus) == [Finding("warning", said, ("9_sadness_1", CLIP))]
+    change_one(corpus, speaker=twin.speaker)
+    assert found(corpus) == []
+
+
+def test_hidden_splits_are_not_read(corpus):
+    (corpus / "splits").mkdir()
+    (corpus / "splits" / "._mine.csv").write_bytes(b"\0\5\x16\7\0\xff\xfe")
+    assert found(corpus) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"\xff", b"{}", b'{"data_folder": 5}'])
+def test_a_broken_mark_of_completion_is_none(corpus, content):
+    (corpus / "prepared.json").write_bytes(content)
+    assert found(corpus) == []
 
 
 def test_audio_elsewhere(corpus, tmp_path):
@@ -186,5 +245,5 @@ def test_audio_elsewhere(corpus, tmp_path):
         (corpus / name).rename(tmp_path / "tables" / name)
     assert found(tmp_path / "tables")[0].what == "audio not found"
     assert found(tmp_path / "tables", data_folder=corpus) == []
-    (tmp_path / "tables" / "prepared.json").write_text(json.dumps({"data_folder": str(corpus)}))
+    write_completion(tmp_path / "tables", "", corpus, ["manifest.csv"])
     assert found(tmp_path / "tables") == []

@@ -118,7 +118,7 @@ def test_broken_tables(tmp_path, write_audio, actors, crowd, said):
     [
         ("1001_DFA_JOY_XX", "emotion is 'JOY'; expected one of 'ANG'"),
         ("1001_DFA_ANG_YY", "intensity is 'YY'"),
-        ("1001_DFA_ANG", "not enough values"),
+        ("1001_DFA_ANG", "the name has 3 parts at '_'; expected 4"),
     ],
 )
 def test_wrong_codes(tmp_path, write_audio, name, said):
@@ -152,7 +152,7 @@ def whole_corpus():
     return [
         Utterance(
             id=f"{emotion}-{number}",
-            path="a.wav",
+            path=f"{emotion}-{number}.wav",
             start=None,
             stop=None,
             duration=0.9 if number % 9 == 0 and number % 2 else 2.5,
@@ -230,3 +230,14 @@ def test_the_published_protocol_comes_first_and_takes_four_classes():
 
 def test_every_emotion_has_our_name():
     assert set(cremad.EMOTIONS.values()) == set(cremad.VOTES.values()) <= set(EMOTIONS)
+
+
+def test_an_actor_or_a_clip_with_two_rows(tmp_path, write_audio):
+    folder = copy(tmp_path / "data", write_audio, ACTORS + "1001,51,Female,Caucasian,x\n")
+    with pytest.raises(CorpusError, match=r"VideoDemographics.csv: '1001' is .*Male.*Female"):
+        made(folder)
+    copy(folder, write_audio, ACTORS + "1001,51,Male,Caucasian,x\n")  # the same facts
+    assert len(made(folder).utterances) == 5
+    copy(folder, write_audio, crowd=CROWD + '"4","1001_DFA_ANG_XX","N","9","D","8","A","7"\n')
+    with pytest.raises(CorpusError, match=r"summaryTable.csv: '1001_DFA_ANG_XX' is"):
+        made(folder)

@@ -246,7 +246,7 @@ def test_contradictions_between_folds(emobox_of, change, said):
 
 def test_a_clip_in_two_splits_of_a_fold(emobox_of):
     rows = cremad("1001_DFA_ANG_XX")
-    with pytest.raises(CorpusError, match=r"'train'\), but .*'test'\) before; .*one split"):
+    with pytest.raises(CorpusError, match=r"'train'\), but .*'test'\) before; .*one line in each"):
         emobox_of("cremad", {1: {"train": rows, "test": rows}})
 
 
@@ -296,3 +296,52 @@ def test_missing_audio(emobox_of):
     folds = {1: {"train": cremad("1001_DFA_ANG_XX"), "test": cremad("1002_DFA_ANG_XX")}}
     with pytest.raises(CorpusError, match=r"0 of 2 clips found under .*downloads/cremad/AudioWAV"):
         emobox_of("cremad", folds, audio=False)
+
+
+def test_a_line_twice_in_a_fold(emobox_of):
+    rows = cremad("1001_DFA_ANG_XX")
+    with pytest.raises(CorpusError, match=r"train_fold_1.jsonl:2: .*one line in each"):
+        emobox_of("cremad", {1: {"train": rows * 2, "test": cremad("1002_DFA_ANG_XX")}})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("fold_1/x_train_fold_1.jsonl", b"\n\xff\n", ":2: byte 0xff is not UTF-8"),
+        ("data.seg.wrd.stm", b"\xff\n", ":1: byte 0xff is not UTF-8"),
+        (
+            "data.seg.wrd.stm",
+            b"<id=x-a,lang=en,spk=1,emotion=sad>\n<id=x-a,lang=en,spk=2,emotion=sad>\n",
+            ": 'x-a' is '1' and '2'; expected it once",
+        ),
+        ("label_map.json", b"\xff", ":1: byte 0xff is not UTF-8"),
+        ("label_map.json", b'{"sad": 5}', ": found {'sad': 5}; expected classes by label"),
+        ("label_map.json", b'["sad"]', r": found \['sad'\]; expected classes by label"),
+        ("label_map.json", b"null", ": found None; expected classes by label"),
+    ],
+)
+def test_files_of_another_form(emobox_of, tmp_path, name, content, said):
+    rows = [line(f"x-{name}", "x", f"{name}.wav", "sad") for name in "ab"]
+    folds = {1: {"train": rows[:1], "test": rows[1:]}}
+    emobox_of("x", folds)
+    metadata = tmp_path / "EmoBox" / "data" / "x"
+    (metadata / name).write_bytes(content)
+    with pytest.raises(CorpusError, match=f"{name}{said}"):
+        corpora.prepare(
+            emobox.corpus(metadata=metadata), tmp_path, tmp_path / "out", progress=False
+        )
+
+
+@pytest.mark.parametrize("end", ["x", [1], True])
+def test_ends_that_are_no_numbers(emobox_of, end):
+    rows = [line("x-a", "x", "a.wav", "sad", start_time=end)]
+    with pytest.raises(CorpusError, match=r"x_train_fold_1.jsonl:1: start_time and end_time are"):
+        emobox_of("x", {1: {"train": rows}})
+
+
+def test_files_of_a_mac_are_not_read(emobox_of, tmp_path):
+    hidden = tmp_path / "EmoBox" / "data" / "x" / "fold_1" / "._x_train_fold_1.jsonl"
+    hidden.parent.mkdir(parents=True)
+    hidden.write_bytes(b"\0\5\xff")
+    rows = [line(f"x-{name}", "x", f"{name}.wav", "sad") for name in "ab"]
+    assert emobox_of("x", {1: {"train": rows[:1], "test": rows[1:]}})[0].name == "emobox"

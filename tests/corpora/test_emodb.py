@@ -110,3 +110,9 @@ def test_partial_copies(tmp_path, write_audio):
 
 def test_every_emotion_has_our_name():
     assert set(emodb.EMOTIONS.values()) <= set(EMOTIONS)
+
+
+def test_a_clip_with_two_percentages(tmp_path, write_audio):
+    table = "Satz\terkannt\n03a01Fa.wav\t90,00\n03a01Fa.wav\t80,00\n"
+    with pytest.raises(CorpusError, match=r"erkennung.txt: '03a01Fa' is '90.00' and '80.00'"):
+        made(two_clips(tmp_path / "data", write_audio, table), 2, 2)

@@ -8,7 +8,7 @@ import pytest
 from emovec import corpora
 from emovec.corpora import iemocap
 from emovec.corpora.splitting import follow
-from emovec.errors import CorpusError
+from emovec.errors import CorpusError, ManifestError
 from emovec.labels import EMOTIONS
 from emovec.tables.manifest import Utterance
 from emovec.tables.splits import check_splits
@@ -121,7 +121,7 @@ def test_a_table_that_is_not_utf8(tmp_path, write_audio, kind):
     root = copy(tmp_path / "data", write_audio)
     table = root / "Session1" / "dialog" / kind / "Ses01F_impro01.txt"
     table.write_bytes(table.read_bytes() + "café\n".encode("latin-1"))
-    with pytest.raises(CorpusError, match=rf"{kind}/Ses01F_impro01.txt: .*utf-8.*expected text"):
+    with pytest.raises(CorpusError, match=rf"{kind}/Ses01F_impro01.txt:\d+: byte 0xe9 is not"):
         made(root)
 
 
@@ -173,7 +173,7 @@ def whole_corpus():
     return [
         Utterance(
             id=f"{session}-{emotion}-{number}",
-            path="a.wav",
+            path=f"{session}-{emotion}-{number}.wav",
             start=None,
             stop=None,
             duration=0.9 if emotion != "happiness" and number % 7 == 0 else 2.0,
@@ -261,3 +261,17 @@ def test_who_talk_to_each_other_are_in_one_split_by_default():
 
 def test_every_emotion_has_our_name():
     assert set(iemocap.EMOTIONS.values()) <= set(EMOTIONS)
+
+
+def test_a_clip_with_two_texts(tmp_path, write_audio):
+    words = WORDS + "Ses01F_impro01_F000 [006.2901-008.2357]: Pardon.\n"
+    root = copy(tmp_path / "data", write_audio, words=words)
+    with pytest.raises(CorpusError, match=r"'Ses01F_impro01_F000' is 'Excuse me.' and 'Pardon.'"):
+        made(root)
+
+
+def test_a_clip_with_two_rows(tmp_path, write_audio):
+    row = next(line for line in TABLE.splitlines() if line.startswith("["))
+    root = copy(tmp_path / "data", write_audio, table=f"{TABLE}{row}\n")
+    with pytest.raises(ManifestError, match="'Ses01F_impro01_F000' has two rows in its tables"):
+        made(root)

@@ -100,7 +100,7 @@ def test_words_that_are_missing(tmp_path, copy):
 def test_words_in_another_encoding(tmp_path, copy):
     home = copy()
     (home / "dev-clean/84/121123/84-121123.trans.txt").write_bytes(b"84-121123-0000 CAF\xc9\n")
-    with pytest.raises(CorpusError, match=r"84-121123.trans.txt: .* expected UTF-8"):
+    with pytest.raises(CorpusError, match=r"84-121123.trans.txt:1: byte 0xc9 is not UTF-8"):
         made(tmp_path / "data")
 
 
@@ -128,3 +128,21 @@ def test_wrong_folder(tmp_path, copy):
     copy()
     with pytest.raises(CorpusError, match=r"found them below .*data\. Pass --data_folder"):
         made(tmp_path / "data" / "dev-clean")
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        ("SPEAKERS.TXT", "84   | M | dev-clean | 8 | Twin", "'84' is 'female' and 'male'"),
+        (
+            "dev-clean/84/121123/84-121123.trans.txt",
+            "84-121123-0001 STOP",
+            "'84-121123-0001' is 'GO' and 'STOP'",
+        ),
+    ],
+)
+def test_a_key_with_two_meanings(tmp_path, copy, file, line, said):
+    table = copy() / file
+    table.write_text(f"{table.read_text()}{line}\n")
+    with pytest.raises(CorpusError, match=rf"{table.name}: {said}"):
+        made(tmp_path / "data")

@@ -43,6 +43,7 @@ def test_the_cache_is_a_table_for_people(clips, tmp_path):
     assert len(rows) == 21
     facts = (folder / "3.wav").stat()
     assert rows[3] == {
+        "measurer": "2",
         "path": "3.wav",
         "start": "",
         "stop": "",
@@ -211,3 +212,17 @@ def test_a_cache_that_cannot_be_written(clips, tmp_path, monkeypatch):
     monkeypatch.setattr(measurements, "open_table", lambda cache: {})
     with pytest.raises(StorageError, match=r"cache\.csv: could not be written"):
         run(clips, cache=tmp_path / "no folder" / "cache.csv")
+
+
+def test_what_another_version_has_measured_is_measured_again(clips, tmp_path):
+    cache = tmp_path / "cache.csv"
+    expected = run(clips, cache=cache)
+    header, *lines = cache.read_text().splitlines()
+    wrong = [
+        line.replace(found.audio_hash, "0" * 16)
+        for line, found in zip(lines, expected, strict=True)
+    ]
+    cache.write_text("\n".join([header, *wrong]) + "\n")
+    assert {found.audio_hash for found in run(clips, cache=cache)} == {"0" * 16}  # taken as it is
+    cache.write_text("\n".join([header, *(f"1{line[1:]}" for line in wrong)]) + "\n")
+    assert run(clips, cache=cache) == expected

@@ -211,3 +211,17 @@ def test_many_in_order_whatever_the_workers(clips, monkeypatch, at_once):
     assert [round(m.duration, 3) for m in alone] == [round(0.05 + 0.01 * n, 3) for n in range(20)]
     assert measure_all(folder, stretches, "x", progress=True, workers=4) == alone
     assert measure_all(folder, [], "x", progress=False, workers=None) == []
+
+
+def test_the_same_sound_has_the_same_hash(tmp_path):
+    mono = np.random.default_rng(0).uniform(-0.5, 0.5, 1600).astype(np.float32)
+    mono[5] = 0.0
+    negative = mono.copy()
+    negative[5] = -0.0
+    other = np.stack([mono, mono[::-1]], axis=1)
+    waves = {"mono": mono, "stereo": np.stack([mono] * 2, axis=1), "zero": negative, "other": other}
+    for name, wave in waves.items():
+        write(tmp_path / f"{name}.wav", wave, subtype="FLOAT")
+    facts = {name: measure(tmp_path, Stretch(f"{name}.wav")) for name in waves}
+    assert facts["stereo"] == facts["zero"] == facts["mono"]
+    assert facts["other"].audio_hash != facts["mono"].audio_hash

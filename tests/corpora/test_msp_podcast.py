@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -120,8 +121,13 @@ def test_a_release_that_cannot_be(tmp_path, write_audio, name, given, said):
         ("a.wav,Q,1,1,1,1,Male,Train", "a.wav: EmoClass is 'Q'; expected one of 'A', 'S'"),
         ("a.wav,N,0.5,1,1,1,Male,Train", r"a.wav: affect is \(1.0, 0.5, 1.0\)"),
         ("a.wav,N,1,nan,1,1,Male,Train", "a.wav: affect is"),
-        ("a.wav,N,1,high,1,1,Male,Train", "a.wav: could not convert"),
+        ("a.wav,N,1,high,1,1,Male,Train", "a.wav: EmoVal is 'high'; expected a number"),
         ("a.wav,N,1,1,1,1,M,Train", "a.wav: Gender is 'M'"),
+        (
+            "a.wav,N,1,1,1,1,Male,Trian",
+            "a.wav: Split_Set is 'Trian'; expected one of 'Train', 'Dev",
+        ),
+        ("../a.wav,N,1,1,1,1,Male,Train", "'Audios/../a.wav' is outside of"),
         ("a.wav,N,1,1,1,1,Male", "labels_consensus.csv:2: cells do not match"),
     ],
 )
@@ -208,7 +214,7 @@ def utterance(id_, speaker, emotion, part, affect=(4.0, 4.0, 4.0), seconds=2.0):
     valence, arousal, dominance = affect
     return Utterance(
         id=id_,
-        path="a.wav",
+        path=f"{id_}.wav",
         start=None,
         stop=None,
         duration=seconds,
@@ -357,9 +363,27 @@ def test_emosphere_inhouse_may_share_speakers_and_says_so():
     assert sharing == ["emosphere-inhouse"]
     with pytest.raises(SplitError, match="7 speakers in more than one split"):
         check_splits(utterances, assignments)
-    warnings = check_splits(utterances, assignments, shared_speakers_allowed=True).warnings
+    may_share = msp_podcast.protocols()["emosphere-inhouse"].shares_speakers
+    warnings = check_splits(utterances, assignments, may_share).warnings
     assert len(warnings) == 3  # shared speakers, unknown speakers, Test1 in no split
 
 
 def test_every_emotion_has_our_name():
     assert set(msp_podcast.EMOTIONS.values()) - {""} <= set(EMOTIONS)
+
+
+@pytest.mark.parametrize("nobody", ["Unknown", "unknown", "NONE", "nan", ""])
+def test_nobody_is_no_speaker(tmp_path, write_audio, nobody):
+    rows = [*ROWS[:3], f"MSP-PODCAST_0009_0001.wav,A,5,2,6,{nobody},Unknown,Test2"]
+    (clip,) = made(copy(tmp_path / "data", write_audio, rows)).utterances[3:]
+    assert (clip.speaker, clip.extra["split_set"]) == ("", "Test2")
+
+
+def test_emosphere_inhouse_shares_no_training_speakers():
+    utterances = [*development({"anger": 450}), utterance("t", "0", "anger", "Train")]
+    way = msp_podcast.protocols()["emosphere-inhouse"]
+    assignments = followed("emosphere-inhouse", utterances).assignments
+    speakers = {u.speaker for u in utterances if u.extra["split_set"] == "Development"}
+    utterances[-1] = replace(utterances[-1], speaker=max(speakers))
+    with pytest.raises(SplitError, match="1 speakers in more than one split"):
+        check_splits(utterances, assignments, way.shares_speakers)

@@ -41,7 +41,16 @@ def test_manifest_is_taken_as_it_is(tmp_path, write_audio):
     assert (b.extra["x"], len(b.extra["audio_hash"])) == ("y", 16)
     assert (a.valence, a.arousal, a.affect) == (2.5, None, None)
     assert prepared.info == CorpusInfo(
-        "mine", 2, 2, "", "hi", "MIT", "", affect_scale=(1.0, 5.0), affect_source="rated"
+        "mine",
+        2,
+        2,
+        "",
+        "hi",
+        "MIT",
+        "",
+        affect_scale=(1.0, 5.0),
+        affect_source="rated",
+        published=2,
     )
 
 
@@ -172,7 +181,7 @@ def test_folder_written_into_itself_is_in_our_form(tree):
     prepared = made(corpus, tree, tree)
     again = made(corpora.get("manifest"), tree, tree.parent / "out")
     assert again.utterances == prepared.utterances
-    assert read_corpus_info(tree / "corpus.json") == again.info
+    assert replace(read_corpus_info(tree / "corpus.json"), published=3) == again.info
 
 
 def test_folder_that_has_gaps(tree):
@@ -212,6 +221,13 @@ def test_folder_with_segments(tree):
 def test_folder_needs_a_table_and_columns(options):
     with pytest.raises(CorpusError, match=r"Pass them in --corpus_options"):
         corpora.get("folder", **options)
+
+
+def test_folder_without_emotions_has_no_affect(tree):
+    columns = {"id": "file", "speaker": "who"}
+    corpus = corpora.get("folder", labels=tree.parent / "labels.csv", columns=columns)
+    info = made(corpus, tree, tree.parent / "out").info
+    assert (info.affect_source, info.affect_scale) == (None, None)
 
 
 def test_registry():

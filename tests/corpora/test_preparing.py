@@ -1,16 +1,19 @@
 import os
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
 import soundfile
 
-from emovec.corpora.base import Corpus, Labels, pick, read_rows
+from emovec.corpora.base import Corpus, Labels, Protocol, pick, read_rows
 from emovec.corpora.preparing import prepare
 from emovec.errors import CorpusError, ManifestError
 from emovec.tables.corpus import CorpusInfo, Skip
 from emovec.tables.manifest import read_manifest
+from emovec.tables.protocols import by_speaker
+from emovec.tables.splits import Assignment, write_splits
+from emovec.tables.trials import Trial, write_trials
 
 EMOTIONS = {"ANG": "anger", "NEU": "neutral", "CAL": "calm"}
 
@@ -49,7 +52,7 @@ def test_manifest_and_facts(tree):
     assert (first.path, first.duration, first.speaker) == ("AudioWAV/1_ANG.wav", 0.1, "1")
     assert len({u.extra["audio_hash"] for u in prepared.utterances}) == 4
     assert prepared.info == CorpusInfo(
-        "toy", 4, 2, affect_scale=(-1.0, 1.0), affect_source="prototype"
+        "toy", 4, 2, affect_scale=(-1.0, 1.0), affect_source="prototype", published=4
     )
     assert read_manifest(tree.parent / "out" / "manifest.csv") == prepared.utterances
 
@@ -287,3 +290,93 @@ def test_rows_of_a_table(tmp_path):
         read_rows(path, ["a", "c"])
     with pytest.raises(CorpusError, match="not found"):
         read_rows(tmp_path / "none.csv", ["a"])
+
+
+def test_splits_and_trials_of_a_manifest_of_before_are_removed(tree, write_audio):
+    made(tree)
+    folder = tree.parent / "out"
+    names = ("by-speaker", "group-8fold", "toy-official", "mine")
+    for name in names:
+        write_splits(folder / "splits" / f"{name}.csv", [Assignment("1_ANG", 0, "train")])
+    write_trials(folder / "trials" / "toy-o.csv", [Trial(True, "1_ANG", "1_CAL")])
+
+    def left():
+        return sorted(path.stem for path in folder.glob("[st]*/*.csv"))
+
+    corpus = replace(
+        TOY,
+        protocols={"toy-official": Protocol(by_speaker)},
+        trials=lambda root: {"toy-o": (root / "trials.txt", 1)},
+    )
+    assert left() == sorted([*names, "toy-o"])
+    write_audio(tree / "AudioWAV" / "1_ANG.wav", seconds=0.2)
+    made(tree, corpus)
+    assert left() == ["mine"]  # nobody else's
+    write_splits(folder / "splits" / "by-speaker.csv", [Assignment("1_ANG", 0, "train")])
+    made(tree, corpus)
+    assert left() == ["by-speaker", "mine"]  # the manifest is used again
+
+
+@pytest.mark.parametrize("path", ["../a.wav", "/etc/passwd", "AudioWAV/../../a.wav"])
+def test_a_path_outside_of_the_data_folder(tree, write_audio, path):
+    write_audio(tree.parent / "a.wav")
+    corpus = replace(TOY, rows=lambda _root: [(path, PurePath("1_ANG"))])
+    with pytest.raises(CorpusError, match=rf"toy: '{path}' is outside of .*data; expected a path"):
+        made(tree, corpus)
+
+
+def test_two_rows_of_a_clip(tree):
+    rows = [("AudioWAV/1_ANG.wav", PurePath("1_ANG"))] * 2
+    corpus = replace(TOY, rows=lambda _root: rows, tables=("labels.csv",))
+    with pytest.raises(ManifestError, match=r"toy: '1_ANG' has two rows in labels.csv"):
+        made(tree, corpus)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (Labels(gender="Weiblich"), "gender is 'Weiblich'; expected female or male"),
+        (Labels(speaker="Anna "), "'Anna ' has blanks around it"),
+        (Labels(id=" 1"), "' 1' has blanks around it"),
+        (Labels(text="to\0be"), r"'to\\x00be' has a NUL or a carriage return"),
+        (Labels(extra={"note": "a\rb"}), r"'a\\rb' has a NUL or a carriage return"),
+    ],
+)
+def test_texts_that_no_manifest_holds_are_a_fault_of_the_clip(tree, monkeypatch, labels, said):
+    monkeypatch.setattr("emovec.corpora.reading.measure_all", None)  # told before
+    with pytest.raises(CorpusError, match=rf"(?s)4 of 4 clips .*AudioWAV/1_ANG.wav: {said}"):
+        made(tree, replace(TOY, label=lambda _: labels))
+
+
+def test_parts_of_a_file_with_faults_are_all_told(tree):
+    rows = [("AudioWAV/1_ANG.wav", f"x_{emotion}") for emotion in ("ANG", "JOY", "AWE")]
+    corpus = replace(
+        TOY, utterances=3, speakers=1, rows=lambda _: rows, label=lambda row: label(Path(row))
+    )
+    with pytest.raises(CorpusError, match="2 of 3 clips cannot be used"):
+        made(tree, corpus)
+    info = made(tree, corpus, allow_partial=True).info
+    assert [skip.id for skip in info.skipped] == ["AudioWAV/1_ANG", "AudioWAV/1_ANG (2)"]
+
+
+def test_where_it_was_looked_for(tmp_path):
+    (tmp_path / "data").mkdir()
+    corpus = replace(TOY, audio="Session*/sentences/wav/*/*.wav")
+    with pytest.raises(CorpusError, match=rf"0 of 4 clips found under {tmp_path}/data; expected"):
+        made(tmp_path / "data", corpus)
+
+
+@pytest.mark.parametrize("below", ["a", "a/b", "a/b/c", "a/b/c/d"])
+def test_a_folder_some_levels_too_deep(tree, below):
+    (tree / below).mkdir(parents=True)
+    with pytest.raises(CorpusError, match=f"found them below {tree}. Pass --data_folder={tree}."):
+        prepare(TOY, tree / below, tree.parent / "out", progress=False)
+
+
+def test_a_table_without_rows_or_with_a_column_twice(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n")
+    with pytest.raises(CorpusError, match=r"t.csv: the table has no rows"):
+        read_rows(tmp_path / "t.csv", ["a"])
+    (tmp_path / "t.csv").write_text("a,b,b\n1,2,3\n")
+    with pytest.raises(CorpusError, match=r"t.csv: columns \['b'\] occur twice"):
+        read_rows(tmp_path / "t.csv", ["a"])

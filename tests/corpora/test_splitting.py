@@ -2,6 +2,7 @@
 
 import pytest
 
+from emovec import corpora
 from emovec.corpora.base import Protocol
 from emovec.corpora.splitting import follow
 from emovec.errors import SplitError
@@ -71,3 +72,17 @@ def test_numbers_are_compared_with_the_published_ones():
         assert follow("mine", protocol, utterances, 0).warnings == (
             f"mine: {number} {key} found, {number + 1} published",
         )
+
+
+def test_any_number_of_folds_over_speakers():
+    utterances = [clip(str(number), speaker=str(number % 9)) for number in range(18)]
+    corpus = corpora.get("nemo")
+    for name, folds in {"group-kfold": 5, "group-3fold": 3, "group-8fold": 8}.items():
+        assignments = corpora.split(corpus, name, utterances, 0).assignments
+        assert {row.fold for row in assignments} == set(range(folds))
+    assert corpora.split(corpus, "group-5fold", utterances, 1).assignments == (
+        corpora.split(corpus, "group-kfold", utterances, 1).assignments
+    )
+    for name in ("group-2fold", "group-0fold", "group-fold", "group-08fold", "group-99999fold"):
+        with pytest.raises(SplitError, match=f"protocol is '{name}'; expected .* group-3fold"):
+            corpora.protocol(corpus, name)

@@ -156,7 +156,7 @@ def speakers(first, number, part):
     return [
         Utterance(
             f"id{first + speaker}/v/{clip}",
-            "a.wav",
+            f"id{first + speaker}/v/{clip}.wav",
             None,
             None,
             1.0,
@@ -213,3 +213,11 @@ def test_official_trials(tmp_path, write_audio):
     with pytest.raises(ManifestError, match=r"1 ids are not in the manifest \(id10280/v/00001\)"):
         check_trials(read_published_trials(found["voxceleb1-h"][0]), utterances)
     assert voxceleb.trials(tmp_path) == {}
+
+
+def test_a_speaker_of_two_genders(tmp_path, write_audio):
+    root = tmp_path / "data"
+    write_audio(root / "wav" / f"{CLIPS[0]}.wav")
+    (root / "vox1_meta.csv").write_text(META1 + "id10270\tEartha_Kitt\tm\tUSA\ttest\n")
+    with pytest.raises(CorpusError, match=r"vox1_meta.csv: 'id10270' is 'female' and 'male'"):
+        made(VOXCELEB1, root)

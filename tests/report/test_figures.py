@@ -15,7 +15,7 @@ from emovec.report.figures import (
     affect_sphere,
     learning_curves,
     predicted_against_true,
-    region_confusion,
+    confusion,
     save_figure,
 )
 from emovec.report.style import REGION_COLOURS, region_names
@@ -116,7 +116,7 @@ def test_affect_sphere_of_no_points():
 
 
 def test_region_confusion_shows_shares_and_counts():
-    figure = drawn(region_confusion([[3, 1], [0, 0]], ["a", "b"]))
+    figure = drawn(confusion([[3, 1], [0, 0]], ["a", "b"], "region"))
     axes = figure.axes[0]
     assert texts(axes) == ["0.75\n3", "0.25\n1", "-", "-"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a (4)", "b (0)"]
@@ -125,7 +125,7 @@ def test_region_confusion_shows_shares_and_counts():
 
 @pytest.mark.parametrize("regions", [8, 18, 32])
 def test_region_confusion_of_nothing(regions):
-    drawn(region_confusion(np.zeros((regions, regions), dtype=int), region_names(regions)))
+    drawn(confusion(np.zeros((regions, regions), dtype=int), region_names(regions), "region"))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_bad_arrays_are_errors(draw):
 
 def test_a_matrix_that_does_not_fit_its_names_is_an_error():
     with pytest.raises(ValueError, match=r"matrix is \(2, 2\); expected \(3, 3\)"):
-        region_confusion(np.zeros((2, 2)), ["a", "b", "c"])
+        confusion(np.zeros((2, 2)), ["a", "b", "c"], "region")
 
 
 def test_save_figure(tmp_path):

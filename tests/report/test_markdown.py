@@ -1,6 +1,7 @@
 import pytest
 
-from emovec.report.markdown import Variant, variant_table, write_results_markdown
+from emovec.report.markdown import write_results_markdown
+from emovec.report.variant_tables import Variant, variant_table
 from emovec.tables.corpus import Skip
 from emovec.tables.results import Metric, Result, ResultError, RunFacts, write_result
 
@@ -160,51 +161,3 @@ def test_a_broken_result_leaves_the_old_file(tmp_path):
     with pytest.raises(ResultError, match=r"1/result\.json: no JSON"):
         write_results_markdown(tmp_path / "results", tmp_path / "RESULTS.md")
     assert (tmp_path / "RESULTS.md").read_text() == "old"
-
-
-VARIANTS = [
-    Variant("proposed", "", {"ccc/mean": 0.6884, "ccc/valence": 0.6952}),
-    Variant("regions_18", "18 | 6 x 3", {"ccc/mean": 0.6863, "region/macro_f1": 0.1796}),
-]
-
-
-def test_a_paper_s_table():
-    values = dict.fromkeys(("ccc/valence", "ccc/mean", "region/macro_f1", "rmse/valence"), 0.5)
-    seeds = [result(values), result({**values, "ccc/mean": 0.7})]
-    text = variant_table(VARIANTS, {"proposed": seeds}, "msp_podcast")
-    table = [line for line in text.splitlines() if line.startswith("|")]
-    assert table[0] == (
-        "| variant | differs by | seeds | ccc/valence | published | ccc/mean | published "
-        "| region/macro_f1 | published | clips | speakers | commit |"
-    )
-    assert table[2] == (
-        "| proposed |  | 2 | 0.500 [0.40, 0.60] | 0.6952 | 0.600 [0.50, 0.70] (0.500 to 0.700) "
-        "| 0.6884 | 0.500 [0.40, 0.60] |  | 360 | 6 | 0123456789-dirty |"
-    )
-    assert table[3] == (
-        r"| regions_18 | 18 \| 6 x 3 | not run |  |  |  | 0.6863 |  | 0.1796 |  |  |  |"
-    )
-
-
-def test_columns_are_what_was_published_main_metrics_first():
-    published = {"region_head/accuracy": 0.3, "eer/pooled": 0.1, "ccc/mean": 0.6, "ccc/valence": 1}
-    text = variant_table([Variant("a", "", published)], {}, "ravdess")
-    columns = rows(text)["variant"][2:-3:2]
-    assert columns == ["ccc/valence", "ccc/mean", "region_head/accuracy", "eer/pooled"]
-
-
-def test_two_rows_may_have_the_same_results():
-    seeds = [result({"ccc/mean": 0.5})]
-    text = variant_table(VARIANTS, dict.fromkeys(("proposed", "regions_18"), seeds), "msp_podcast")
-    found = rows(text)
-    assert found["proposed"][4] == found[r"regions_18"][5] == "0.500 [0.40, 0.60]"
-    assert text.count("Measured on") == 1
-
-
-def test_another_corpus_than_the_published_is_warned_of():
-    seeds = {"proposed": [result({"ccc/mean": 0.5})]}
-    assert "Measured on ravdess, not on msp_podcast" in variant_table(
-        VARIANTS, seeds, "msp_podcast"
-    )
-    assert "Measured on" not in variant_table(VARIANTS, seeds, "ravdess")
-    assert "Measured on" not in variant_table(VARIANTS, {}, "msp_podcast")

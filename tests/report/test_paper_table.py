@@ -1,5 +1,7 @@
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -54,10 +56,10 @@ def written(path: Path, **changes: object) -> Path:
 
 def test_overrides_come_back_as_yaml(tmp_path: Path) -> None:
     table = read_paper_table(written(tmp_path / "t.yaml"))
-    line = [text.removeprefix("--").partition("=") for text in table.variants[1].command_line()]
+    line = [text.removeprefix("--").partition("=") for text in table.trained([])[1].command_line()]
     read = {key: YAML(typ="safe").load(value) for key, _, value in line}
     assert read == TABLE["variants"][1]["overrides"]
-    assert table.variants[0].command_line() == []
+    assert table.trained([])[0].command_line() == []
 
 
 @pytest.mark.parametrize(
@@ -114,3 +116,131 @@ def test_a_table_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "t.yaml").write_text("a: [")
     with pytest.raises(HparamError, match="no YAML"):
         read_paper_table(tmp_path / "t.yaml")
+
+
+CONDITIONS = {
+    "title": "A grid",
+    "recipe": "train.py",
+    "hparams": "base.yaml",
+    "metric": "emotion/weighted_f1_mean_of_folds",
+    "remarks": ["Mind the gap."],
+    "parameters": {"model": None, "noise": None, "options": {}, "copies": 6},
+    "defaults": {"protocol": "group-kfold"},
+    "conditions": {"clean": {"copies": 0}, "noisy": {"copies": "<copies>", "noise": "<noise>"}},
+    "variants": [
+        {
+            "name": "random",
+            "note": "",
+            "overrides": {"options": {"extends": "<options>", "size": 2}, "text": "a <model> b"},
+            "published": {"iemocap": [0.5, 0.25], "cremad": [0.75, 0.125]},
+        },
+        {
+            "name": "frozen",
+            "note": "stays",
+            "recipe": "frozen.py",
+            "hparams": "frozen.yaml",
+            "overrides": {"embeddings": ["<model>"]},
+            "published": {"iemocap": [0.5, 0.25]},
+        },
+    ],
+}
+
+
+def grid(path: Path, **changes: object) -> Path:
+    with path.open("w") as file:
+        YAML().dump({**CONDITIONS, **changes}, file)
+    return path
+
+
+def test_every_variant_in_every_condition(tmp_path: Path) -> None:
+    table = read_paper_table(grid(tmp_path / "t.yaml"))
+    given = {"model": "runs/m", "noise": "/noise", "options": {"size": 1, "depth": 3}, "copies": 2}
+    found = {training.name: training for training in table.with_parameters(given).trained([])}
+    assert list(found) == ["random/clean", "random/noisy", "frozen/clean", "frozen/noisy"]
+    assert found["random/noisy"].overrides == {
+        "options": {"size": 2, "depth": 3},
+        "text": "a <model> b",  # a parameter is a whole value
+        "copies": 2,
+        "noise": "/noise",
+    }
+    frozen = found["frozen/clean"]
+    assert (frozen.recipe, frozen.hparams) == ("frozen.py", "frozen.yaml")
+    assert (found["random/clean"].recipe, found["random/clean"].hparams) == (
+        "train.py",
+        "base.yaml",
+    )
+    assert frozen.command_line() == ['--embeddings=["runs/m"]', "--copies=0"]
+    names = [t.name for t in table.with_parameters(given).trained(["frozen"])]
+    assert names == ["frozen/clean", "frozen/noisy"]
+
+
+def test_what_lacks_a_parameter_is_left_out_and_the_table_says_so(tmp_path: Path) -> None:
+    table = read_paper_table(grid(tmp_path / "t.yaml"))
+    assert [training.name for training in table.trained([])] == ["random/clean"]
+    text = table.markdown({}, "python it.py")
+    assert "- Mind the gap.\n- Left out, as --model is not given: frozen.\n" in text
+    assert "- Left out, as --noise is not given: all of noisy.\n" in text
+    with pytest.raises(HparamError, match="frozen needs --model"):
+        table.trained(["frozen"])
+    whole = table.with_parameters({"model": "m", "noise": "n"})
+    assert "Left out" not in whole.markdown({}, "python it.py")
+
+
+def test_published_numbers_are_by_corpus_and_condition(tmp_path: Path) -> None:
+    table = read_paper_table(grid(tmp_path / "t.yaml"))
+    assert table.variants[0].published == {
+        "iemocap/clean": 0.5,
+        "iemocap/noisy": 0.25,
+        "cremad/clean": 0.75,
+        "cremad/noisy": 0.125,
+    }
+
+
+def test_a_row_that_is_the_same_in_conditions(tmp_path: Path) -> None:
+    same = {"name": "again", "note": "", "same_as": "random", "published": {}}
+    variants = [CONDITIONS["variants"][0], same]
+    table = read_paper_table(grid(tmp_path / "t.yaml", variants=variants))
+    metrics = (Metric(CONDITIONS["metric"], 0.5, 9, 3, None),)
+    measured = Result(replace(RESULT.run, hparams={"folds": [0]}), metrics)
+    text = table.markdown({"random/clean": [measured]}, "python it.py")
+    assert text.count("| 0.500 |") == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"published_corpus": "iemocap"}, r"unknown \['published_corpus'\]"),
+        ({"parameters": {"model": None, "noise": None, "options": {}}}, r"parameters \['copies'\]"),
+        ({"variants": [variant(published={"iemocap": [0.5]})]}, "expected a number for each of"),
+        ({"variants": [variant(published={"iemocap": 0.5})]}, "expected a number for each of"),
+        (
+            {"variants": [variant(published={"iemocap": [0.5, 50]})]},
+            "noisy is 50; expected a share",
+        ),
+        ({"variants": [variant(rezipe="x")]}, r"unknown \['rezipe'\]"),
+    ],
+)
+def test_a_wrong_grid_is_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    with pytest.raises(HparamError, match=message):
+        read_paper_table(grid(tmp_path / "t.yaml", **changes))
+
+
+# Pappagari et al. (2020), in per cent: clean and +aug of IEMOCAP, MSP-Podcast, CREMA-D
+XVECTOR = """
+45.14 49.42 51.36 51.42 74.44 74.39
+39.58 48.23 50.47 48.87 72.93 75.20
+59.05 54.56 56.75 57.10 79.03 78.86
+56.11 56.44 52.58 54.59 75.65 77.49
+65.95 59.15 57.42 57.07 76.00 80.00
+60.25 70.30 58.46 56.70 80.55 81.54
+"""
+
+
+def test_the_numbers_of_the_xvector_table() -> None:
+    path = Path(__file__).parents[2] / "hparams" / "tables" / "xvector.yaml"
+    table = read_paper_table(path)
+    found = [list(row.published.values()) for row in table.variants]
+    expected = [[float(n) / 100 for n in line.split()] for line in XVECTOR.split("\n")[1:-1]]
+    np.testing.assert_allclose(found, expected)
+    corpora = [key.split("/")[0] for key in table.variants[0].published]
+    assert corpora == ["iemocap", "iemocap", "msp_podcast", "msp_podcast", "cremad", "cremad"]

@@ -12,7 +12,7 @@ from emovec.tables.splits import Assignment, SplitCheck, check_splits
 
 
 def clip(id_, speaker, emotion=""):
-    return Utterance(id_, "a.wav", None, None, 1.0, speaker, emotion=emotion)
+    return Utterance(id_, f"{id_}.wav", None, None, 1.0, speaker, emotion=emotion)
 
 
 def speakers_of(assignments, split):

@@ -20,6 +20,7 @@ FULL = CorpusInfo(
     affect_source="rated",
     skipped=(Skip("a", "is empty"),),
     warnings=("a warning",),
+    published=4,
 )
 
 
@@ -48,7 +49,19 @@ def test_keys_of_the_promise_may_be_left_out_or_null(tmp_path):
         ({"affect_scale": [1, 2, 3]}, "affect_scale"),
         ({"affect_scale": "15x"}, "affect_scale"),
         ({"affect_source": "guessed"}, "affect_source is 'guessed'"),
+        ({"affect_scale": "17"}, "affect_scale is '17'"),
+        ({"affect_scale": [True, 5]}, "affect_scale"),
+        ({"affect_source": []}, "affect_source is"),
         ({"skipped": [{"name": "a"}]}, "skipped"),
+        ({"skipped": [{"id": 5, "reason": "r"}]}, "skipped"),
+        ({"skipped": 5}, "skipped is 5; expected a list of objects"),
+        ({"warnings": "abc"}, "warnings is 'abc'; expected a list of texts"),
+        ({"warnings": [1]}, "warnings"),
+        ({"name": []}, r"name is \[\]; expected a name"),
+        ({"name": 5}, "name is 5"),
+        ({"name": ""}, "name is ''"),
+        ({"release": 1.4}, "release is 1.4; expected a text, in quotes"),
+        ({"published": "all"}, "published is 'all'"),
     ],
 )
 def test_wrong_facts_are_named(tmp_path, change, said):
@@ -56,6 +69,14 @@ def test_wrong_facts_are_named(tmp_path, change, said):
     facts = {key: value for key, value in facts.items() if value is not None}
     (tmp_path / "corpus.json").write_text(json.dumps(facts))
     with pytest.raises(CorpusError, match=said):
+        read_corpus_info(tmp_path / "corpus.json")
+
+
+@pytest.mark.parametrize("key", ["warnings", "skipped", "licence", "name"])
+def test_null_is_no_value(tmp_path, key):
+    facts = {"name": "x", "utterances": 1, "speakers": 1, key: None}
+    (tmp_path / "corpus.json").write_text(json.dumps(facts))
+    with pytest.raises(CorpusError, match=f"{key} is None"):
         read_corpus_info(tmp_path / "corpus.json")
 
 

@@ -179,3 +179,17 @@ def test_a_folder_whose_block_fails_is_removed(tmp_path):
         shutil.copy(__file__, folder / "copy.py")
         raise ValueError("bad row")
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("space", [False, True])
+def test_only_a_full_disk_needs_space(tmp_path, monkeypatch, space):
+    error = OSError(errno.ENOSPC if space else errno.EACCES, "no")
+
+    def fail(*_args, **_kwargs):
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError) as caught, write_atomically(tmp_path / "table.csv"):
+        pass
+    assert ("Free some space" in str(caught.value)) == space
+    assert "hoose another folder." in str(caught.value)

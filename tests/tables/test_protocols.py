@@ -19,7 +19,7 @@ from emovec.tables.splits import SPLITS, SplitCheck, check_splits
 
 def clip(number, speaker, gender="", session="", emotion="", **extra):
     known = {"session": session, "emotion": emotion, "extra": extra}
-    return Utterance(str(number), "a.wav", None, None, 1.0, speaker, gender, **known)
+    return Utterance(str(number), f"{number}.wav", None, None, 1.0, speaker, gender, **known)
 
 
 def corpus(clips_of, genders=()):

@@ -15,8 +15,9 @@ from emovec.tables.splits import (
 )
 
 
-def clip(id_, speaker, audio_hash="", path="a.wav", emotion=""):
+def clip(id_, speaker, audio_hash="", path="", emotion=""):
     extra = {"audio_hash": audio_hash} if audio_hash else {}
+    path = path or f"{id_}.wav"
     return Utterance(id_, path, None, None, 1.0, speaker, emotion=emotion, extra=extra)
 
 
@@ -36,13 +37,17 @@ def test_reads_what_was_written(tmp_path):
     [
         ("id,split\na,train\n", "columns are"),
         ("", "columns are"),
-        ("id,fold,split\na,0,dev\n", r"s.csv:2: fold is '0' and split 'dev'"),
-        ("id,fold,split\na,-1,train\n", "fold is '-1'"),
-        ("id,fold,split\na\n", "fold is ''"),
+        ("id,fold,split\na,0,dev\n", r"s.csv:2: found 'a,0,dev'; expected an id, a fold from 0"),
+        ("id,fold,split\na,-1,train\n", "found 'a,-1,train'"),
+        ("id,fold,split\na\n", "found 'a'"),
+        ("id,fold,split\na,0,train\nb,0,test,x\n", "s.csv:3: found 'b,0,test,x'"),
+        (f"id,fold,split\na,{'9' * 5000},train\n", "found 'a,9"),
+        ("id,fold,split\n\xe9,0,train\n", "expected a table in UTF-8"),
+        ('id,fold,split\n"a,0,train\n', "unexpected end of data; expected a table"),
     ],
 )
 def test_broken_files(tmp_path, text, said):
-    (tmp_path / "s.csv").write_text(text)
+    (tmp_path / "s.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(SplitError, match=said):
         read_splits(tmp_path / "s.csv")
 
@@ -83,8 +88,10 @@ def test_speaker_in_two_splits_is_an_error_unless_the_protocol_says_so():
     with pytest.raises(SplitError, match=said):
         check_splits(utterances, assignments)
     told = ("fold 0: 1 speakers in more than one split (1)",)
-    allowed = check_splits(utterances, assignments, shared_speakers_allowed=True)
+    allowed = check_splits(utterances, assignments, may_share=("train", "test"))
     assert allowed == SplitCheck((), told)
+    with pytest.raises(SplitError, match=said):
+        check_splits(utterances, assignments, may_share=("valid", "test"))
     assert check_splits(utterances, assignments, allow_leak=True) == SplitCheck(told, ())
 
 
@@ -109,11 +116,62 @@ def test_unknown_speaker_is_an_error_unless_the_protocol_says_so():
     assignments = [*ASSIGNMENTS, Assignment("d", 0, "train")]
     with pytest.raises(SplitError, match=r"1 utterances of unknown speakers \(d\)"):
         check_splits(utterances, assignments)
-    check = check_splits(utterances, assignments, shared_speakers_allowed=True)
+    check = check_splits(utterances, assignments, may_share=("valid", "test"))
     assert (check.leaks, len(check.warnings)) == ((), 1)
 
 
-@pytest.mark.parametrize("allowed", [False, True])
+def test_training_speakers_are_not_shared_by_splits_that_share_others():
+    utterances = [*UTTERANCES, clip("d", "2"), clip("e", "1")]
+    assignments = [*ASSIGNMENTS, Assignment("d", 0, "test"), Assignment("e", 0, "valid")]
+    check = check_splits(utterances, assignments, may_share=("valid", "test"), allow_leak=True)
+    assert check == SplitCheck(
+        ("fold 0: 1 speakers in more than one split (1)",),
+        ("fold 0: 1 speakers in more than one split (2)",),
+    )
+
+
+def part(id_, start, stop, speaker="", audio_hash=""):
+    long = stop or 9.0
+    return replace(
+        clip(id_, speaker or id_, audio_hash, "long.wav"),
+        start=start,
+        stop=stop,
+        duration=long - (start or 0.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ends", "pairs"),
+    [
+        (
+            [(None, None), (2.0, 3.0), (4.0, 5.0)],
+            "a (train) with b (valid), a (train) with c (test",
+        ),
+        ([(0.0, 2.0), (2.0, 3.0), (3.0, 4.0)], ""),
+        ([(0.0, 2.005), (2.0, 3.0), (3.0, 4.0)], ""),  # ends are rounded
+        ([(4.0, 5.0), (0.0, 4.5), (5.0, 6.0)], "b (valid) with a (train)"),
+        ([(0.0, 9.0), (1.0, 2.0), (3.0, 4.0)], "a (train) with b (valid), a (train) with c (test)"),
+    ],
+)
+def test_overlapping_parts_of_a_file_leak(ends, pairs):
+    utterances = [part(id_, *end) for id_, end in zip("abc", ends, strict=True)]
+    leaks = check_splits(utterances, ASSIGNMENTS, allow_leak=True).leaks
+    assert bool(leaks) == bool(pairs)
+    if pairs:
+        number = pairs.count(" with ")
+        said = f"{number} overlapping parts of a file in more than one split ({pairs}"
+        assert leaks[0].startswith(f"fold 0: {said}")
+    same_split = [replace(row, split="train") for row in ASSIGNMENTS]
+    assert check_splits(utterances, same_split, needed=["train"]) == CLEAN
+
+
+def test_the_same_part_twice_is_told_once():
+    utterances = [part("a", 0.0, 1.0, "1", "ff"), part("b", 0.0, 1.0, "2", "ff"), UTTERANCES[2]]
+    (leak,) = check_splits(utterances, ASSIGNMENTS, allow_leak=True).leaks
+    assert leak.startswith("fold 0: 1 same audio")
+
+
+@pytest.mark.parametrize("allowed", [(), ("valid", "test")])
 def test_same_audio_under_two_ids_is_always_an_error(allowed):
     utterances = [clip("a", "1", "ff"), clip("b", "2"), clip("c", "3", "ff")]
     with pytest.raises(SplitError, match=r"1 same audio .* \(a \(train\) = c \(test\)\)"):
@@ -175,6 +233,12 @@ def test_line_names_ids_labels_and_folds_only():
         line(UTTERANCES, ASSIGNMENTS[1:])[-16:],
     }
     assert len(others | {first[-16:]}) == 5
+
+
+def test_line_tells_where_a_speakers_name_ends():
+    one = [replace(clip("a", "Anna B"), emotion="C"), *UTTERANCES[1:]]
+    other = [replace(clip("a", "Anna"), emotion="B C"), *UTTERANCES[1:]]
+    assert line(one, ASSIGNMENTS) != line(other, ASSIGNMENTS)
 
 
 def test_manifest_hash_names_ids_and_labels_only():

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from emovec.encoders import store
+from emovec.encoders.resnet import ResNet
 from emovec.encoders.store import load_model, save_model
 from emovec.encoders.wavlm import WavLM
-from emovec.training.models import AffectModel, Head
+from emovec.training.models import AffectModel, Head, SpeakerModel
 
 POOLINGS = ("style_pooling", "attentive_statistics_pooling", "mean_pooling")
 HEADS = {"affect": ["valence", "arousal", "dominance"], "region": list("01234567")}
@@ -126,3 +127,70 @@ def test_every_weight_is_trained() -> None:
     sum(rows.square().sum() for rows in outputs.values()).backward()
     idle = [name for name, weight in model.named_parameters() if weight.grad is None]
     assert idle == []
+
+
+# --- Speakers
+
+CRITERIA = ("softmax", "angular_softmax", "additive_margin_softmax")
+
+
+def make_speaker_model(criterion: str = "softmax", speakers: int = 3) -> SpeakerModel:
+    torch.manual_seed(0)
+    encoder = ResNet(channels=[2, 2], blocks=[1, 1], embedding_size=6)
+    loss = store.create(criterion, width=6, speakers=speakers)
+    return SpeakerModel(encoder, loss).eval()
+
+
+def padded_waves() -> tuple[Tensor, Tensor]:
+    waves = torch.zeros(len(LENGTHS), max(LENGTHS))
+    for row, wave in zip(waves, make_waves(), strict=True):
+        row[: len(wave)] = wave
+    return waves, torch.tensor(LENGTHS)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@torch.inference_mode()
+def test_losses_are_those_of_the_class_features(criterion: str) -> None:
+    model, (waves, lengths) = make_speaker_model(criterion), padded_waves()
+    speakers = torch.tensor([2, 0, 1, 2])
+    found = model(waves, lengths, speakers, 5)
+    embeddings = model.encoder(waves, lengths)
+    features = model.encoder.norm(embeddings)
+    logits = model.criterion.logits(features)
+    assert torch.equal(found["embedding"], embeddings)
+    expected = model.criterion.losses(features, speakers, 5)
+    torch.testing.assert_close(found["loss"], expected)
+    right = [float(row.argmax() == speaker) for row, speaker in zip(logits, speakers, strict=True)]
+    assert found["correct"].tolist() == right
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("autocast", [False, True])
+@torch.inference_mode()
+def test_unknown_speakers_are_embedded_and_cost_nothing(criterion: str, autocast: bool) -> None:
+    """In mixed precision, too, where features and losses have different types."""
+    model, (waves, lengths) = make_speaker_model(criterion), padded_waves()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        known = model(waves, lengths, torch.tensor([2, 0, 1, 2]), 0)
+        some = model(waves, lengths, torch.tensor([2, 3, 1, 99]), 0)
+        none = model(waves, lengths, torch.tensor([3, 4, 5, 6]), 0)
+    for found in (some, none):
+        assert torch.equal(found["embedding"], known["embedding"])
+    for name in ("loss", "correct"):
+        torch.testing.assert_close(some[name][[0, 2]].float(), known[name][[0, 2]].float())
+        assert some[name][[1, 3]].tolist() == [0, 0] and none[name].tolist() == [0] * 4
+
+
+def test_speakers_can_be_learnt() -> None:
+    model, (waves, lengths) = make_speaker_model().train(), padded_waves()
+    speakers = torch.tensor([0, 1, 2, 0])
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    losses = []
+    for step in range(30):
+        loss = model(waves, lengths, speakers, step)["loss"].mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
+    assert not model(waves, lengths, speakers, 0)["correct"].requires_grad

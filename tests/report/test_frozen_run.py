@@ -1,0 +1,145 @@
+"""What a finished frozen run leaves, from predictions that were made up."""
+
+import csv
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from sklearn.pipeline import Pipeline
+
+from emovec.backends.folds import FoldOutcome
+from emovec.backends.probe import FittedProbe
+from emovec.corpora.fold_selection import FoldSelection, select_folds
+from emovec.report.frozen_run import FrozenRun, _validation, measure_run, write_frozen_run
+from emovec.tables.corpus import Skip
+from emovec.tables.results import Metric, read_result
+
+
+def chosen(corpus: Path, folder: Path, protocol: str) -> FoldSelection:
+    return select_folds(
+        "manifest",
+        {},
+        str(corpus),
+        folder / "made",
+        protocol=protocol,
+        folds=None,
+        seed=0,
+        emotions=None,
+        drop_emotions=[],
+        allow_partial=False,
+        allow_leak=False,
+    )
+
+
+def make_run(corpus: Path, folder: Path, protocol: str = "group-kfold") -> FrozenRun:
+    """Every third prediction is right, the others are drawn."""
+    data = chosen(corpus, folder, protocol)
+    random = np.random.default_rng(0)
+    outcomes = []
+    for fold, splits in data.folds.items():
+        tested = splits["test"][fold % 2 :]  # folds of unlike sizes
+        said = [
+            u.emotion if row % 3 == 0 else str(random.choice(data.classes))
+            for row, u in enumerate(tested)
+        ]
+        sure = None if fold == 1 else [0.25] * len(tested)
+        probe = FittedProbe(Pipeline([]), 0.1, {0.1: 0.5, 1.0: 0.25}, ())
+        trained = splits["train"] + splits["valid"]
+        outcomes.append(FoldOutcome(fold, trained, tested, said, sure, probe, ()))
+    return FrozenRun(data, outcomes, (Skip("x", "no speech is heard in it"),))
+
+
+def by_name(run: FrozenRun) -> dict[str, Metric]:
+    metrics = measure_run(run)
+    found = {metric.metric: metric for metric in metrics}
+    assert len(found) == len(metrics)
+    return found
+
+
+def expected(true: list[str], said: list[str]) -> dict[str, float]:
+    return {
+        "weighted_f1": f1_score(true, said, average="weighted"),
+        "macro_f1": f1_score(true, said, average="macro"),
+        "unweighted_recall": balanced_accuracy_score(true, said),
+        "accuracy": accuracy_score(true, said),
+    }
+
+
+def test_metrics_are_scikit_learn_s_pooled_and_of_each_fold(
+    small_corpus: Path, tmp_path: Path
+) -> None:
+    run = make_run(small_corpus, tmp_path)
+    found = by_name(run)
+    for name, value in expected(run.true, run.predicted).items():
+        assert found[f"emotion/{name}"].value == pytest.approx(value)
+    scores = []
+    for outcome in run.outcomes:
+        of_fold = expected([u.emotion for u in outcome.tested], outcome.predicted)
+        scores.append(of_fold["weighted_f1"])
+        for name, value in of_fold.items():
+            assert found[f"fold_{outcome.fold}/emotion/{name}"].value == pytest.approx(value)
+        assert found[f"fold_{outcome.fold}/emotion/accuracy"].n == len(outcome.tested)
+    mean = found["emotion/weighted_f1_mean_of_folds"]
+    assert mean.value == pytest.approx(np.mean(scores))
+    assert mean.interval[0] < mean.value < mean.interval[1]
+    assert (mean.n, mean.speakers) == (78, 10)
+    assert found["baseline_majority/emotion/accuracy"].value == pytest.approx(20 / 78, abs=0.03)
+    assert len(found) == 5 + 5 * 4 + 5
+
+
+def test_with_a_speaker_a_fold_the_mean_is_resampled_by_speaker(
+    small_corpus: Path, tmp_path: Path
+) -> None:
+    """Then the interval is that of a plain mean of ten numbers."""
+    run = make_run(small_corpus, tmp_path, "loso")
+    scores = np.array(
+        [expected([u.emotion for u in o.tested], o.predicted)["weighted_f1"] for o in run.outcomes]
+    )
+    random = np.random.default_rng(1)
+    means = scores[random.integers(10, size=(20000, 10))].mean(axis=1)
+    mean = by_name(run)["emotion/weighted_f1_mean_of_folds"]
+    assert mean.interval == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.015)
+    assert by_name(run)["fold_3/emotion/accuracy"].interval is None
+
+
+def test_files_say_what_was_found(small_corpus: Path, tmp_path: Path) -> None:
+    run = make_run(small_corpus, tmp_path)
+    folder = tmp_path / "run"
+    write_frozen_run(
+        run,
+        folder,
+        command=["recipes/ser/frozen.py"],
+        hparams={"seed": 1},
+        started=datetime.now(timezone.utc),
+        device="cpu",
+    )
+    result = read_result(folder / "result.json")
+    assert result.skipped == run.skipped and result.run.protocol == "group-kfold"
+    assert result.warnings[-1] == "group-kfold: clips for validation were trained on"
+    with (folder / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["true"] for row in rows] == run.true
+    assert [row["predicted"] for row in rows] == run.predicted
+    assert {(row["fold"] == "1", row["probability"]) for row in rows} == {
+        (True, ""),
+        (False, "0.2500"),
+    }
+    with (folder / "folds.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    assert list(first.values()) == ["0", "64", "8", "16", "2", "0.1", "0.5000"]
+    text = (folder / "summary.txt").read_text()
+    assert "fold 4, C 0.1" in text and "78 clips of 10 speakers, 1 skipped" in text
+    assert (folder / "figures" / "emotion_confusion.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_validation_that_shares_test_speakers_is_told(small_corpus: Path, tmp_path: Path) -> None:
+    data = chosen(small_corpus, tmp_path, "group-kfold")
+    folds = {n: s | {"valid": s["test"][:1]} if n else s for n, s in data.folds.items()}
+    assert list(_validation(replace(data, folds=folds))) == [
+        "group-kfold: clips for validation were trained on",
+        "group-kfold: clips for validation share test speakers and were left out",
+    ]
+    assert list(_validation(chosen(small_corpus, tmp_path, "loso"))) == []
