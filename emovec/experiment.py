@@ -265,8 +265,6 @@ def _fits(value: Any, kind: Any) -> bool:
 
 def _with_usual_options(run_options: RunOptions) -> RunOptions:
     """No bars without a terminal; without a GPU, processes talk by gloo."""
-    import torch
-
     changes: dict[str, Any] = {}
     if not sys.stderr.isatty():
         changes["noprogressbar"] = True

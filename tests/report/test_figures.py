@@ -13,9 +13,9 @@ from emovec.labels import AFFECT_AXES
 from emovec.metrics.regression import concordance
 from emovec.report.figures import (
     affect_sphere,
+    confusion,
     learning_curves,
     predicted_against_true,
-    confusion,
     save_figure,
 )
 from emovec.report.style import REGION_COLOURS, region_names
