@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from emovec.audio.activity import energy_activity, keep_active, sliding_mean_normalise
 from emovec.audio.features import FrontEnd, LogMel, Mfcc, Spectrogram
@@ -147,15 +146,8 @@ class ResNet(Encoder):
         return self.project(self.pooling(*self.frames(waves, lengths)))
 
     def class_features(self, embeddings: Tensor) -> Tensor:
-        """What a classifier of speakers or emotions takes: batch-normalised embeddings (B, E).
-
-        A training batch of one clip has no moments; those of the batches before stand in.
-        """
-        norm = self.norm
-        if self.training and len(embeddings) == 1:
-            moments = (norm.running_mean, norm.running_var)
-            return functional.batch_norm(embeddings, *moments, norm.weight, norm.bias, eps=norm.eps)
-        return norm(embeddings)
+        """What a classifier of speakers or emotions takes: batch-normalised embeddings (B, E)."""
+        return self.norm(embeddings)
 
     def arguments(self) -> dict[str, Any]:
         """Arguments that build the same architecture again, without its weights."""

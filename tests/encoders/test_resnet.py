@@ -221,15 +221,3 @@ def test_arguments_build_the_same(arguments):
 def test_impossible_arguments(arguments, part):
     with pytest.raises(HparamError, match=part):
         ResNet(**{**SMALL, **arguments})
-
-
-def test_a_training_batch_of_one_clip_takes_the_moments_so_far():
-    torch.manual_seed(0)
-    encoder = ResNet(channels=[2, 2], blocks=[1, 1], embedding_size=3)
-    encoder.train()
-    encoder.class_features(torch.randn(20, 3) + 5)
-    embedding = torch.randn(1, 3)
-    alone = encoder.class_features(embedding)
-    before = encoder.norm.running_mean.clone()
-    assert torch.equal(alone, encoder.eval().class_features(embedding))
-    assert torch.equal(encoder.norm.running_mean, before)
