@@ -243,7 +243,22 @@ class EffectiveBatches(Sampler):
                 groups[-1] += group
             else:
                 groups.append(group)
-        return groups
+        return [_without_lone_clips(group, size) for group in groups]
+
+
+def _without_lone_clips(group: list[list[int]], size: int) -> list[list[int]]:
+    """Micro-batches of which those beyond ``size`` have more than one clip, as batch norm needs.
+
+    A lone clip goes with the fewest others, where the batch then is longer than was asked for.
+
+    >>> _without_lone_clips([[3, 4], [7, 8, 9], [5]], size=1)
+    [[3, 4, 5], [7, 8, 9]]
+    """
+    group = [list(batch) for batch in group]
+    while len(group) > size and min(map(len, group)) == 1:
+        lone = group.pop(min(range(len(group)), key=lambda place: len(group[place])))
+        min(group, key=len).extend(lone)
+    return group
 
 
 def _is_short(group: list[list[int]]) -> bool:

@@ -219,12 +219,15 @@ def _numbers(
     if column == "duration" and "" in cells:
         line = lines[cells.index("")]
         raise ManifestError(f"{path}:{line}: duration is empty; expected seconds.")
+    if not any(cells):
+        return [None] * len(cells)
     try:
         numbers = [float(cell) if cell else None for cell in cells]
     except ValueError:
         numbers = [nan]
-    if not all(map(isfinite, filter(None, numbers))):
-        row = list(map(_is_broken, cells)).index(True)
+    broken = [] if isfinite(sum(filter(None, numbers))) else list(map(_is_broken, cells))
+    if True in broken:
+        row = broken.index(True)
         raise ManifestError(
             f"{path}:{lines[row]}: {column} is '{cells[row]}'; expected a number or an empty cell."
         )
