@@ -4,7 +4,7 @@ python -m emovec.report.markdown results RESULTS.md
 """
 
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,9 @@ def _section(recipe: str, corpus: str, protocol: str, runs: Sequence[_Run]) -> s
     results = [run.result for run in runs]
     names = {metric.metric for result in results for metric in result.metrics}
     plain = {name for name in names if not name.startswith(("baseline_", "variant_"))}
-    columns = [name for name in MAIN_METRICS if name in plain] or sorted(plain)
+    having = Counter(metric.metric for result in results for metric in result.metrics)
+    usual = {name for name in plain if 2 * having[name] >= len(runs)}  # a column few have is wide
+    columns = [name for name in MAIN_METRICS if name in usual] or sorted(plain)
     lines = [f"## {recipe} on {corpus}, {protocol}", "", *stamp_lines(results), *_notes(results)]
     header = ["run", "seeds", *columns, "clips", "speakers", "commit"]
     lines.append(table(header, [*_run_rows(runs, columns), *_baseline_rows(runs, columns)]))
