@@ -19,13 +19,17 @@ from emovec.tables.files import write_atomically
 LARGEST_LABELLED = 10  # classes; the numbers of more do not fit into cells at page width
 
 
+# families of metrics and the axis that they are drawn on; the first that there is
+CURVES = {"ccc/": "CCC", "eer/": "EER", "emotion/weighted_f1": "weighted F1"}
+
+
 def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
-    """Loss and concordance over epochs.
+    """Loss over epochs, and what the epoch is chosen by: concordance, EER or weighted F1.
 
     Args:
         history: for each epoch, its number as "epoch" and values as "part/loss" and
-            "part/ccc/axis", for example "train/loss" and "valid/ccc/mean"; other keys are not
-            drawn, missing ones leave a gap
+            "part/family/detail", for example "train/loss" and "valid/ccc/mean"; keys that are
+            neither are not drawn, missing ones leave a gap
 
     Raises:
         ValueError: if there is no epoch
@@ -33,12 +37,15 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     if not history:
         raise ValueError("history is empty; expected at least one epoch.")
     names = list(dict.fromkeys(name for epoch in history for name in epoch))
-    panels = {
-        "loss": [name for name in names if name.endswith("/loss")],
-        "CCC": [name for name in names if "/ccc/" in name],
-    }
+    panels = {"loss": [name for name in names if name.endswith("/loss")]}
+    for family, label in CURVES.items():
+        found = [name for name in names if f"/{family}" in name]
+        if found:
+            panels[label] = found
+            break
     figure = style.new_figure(style.PAGE_WIDTH, 2.6)
-    for axes, (label, drawn) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+    subplots = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (label, drawn) in zip(subplots, panels.items(), strict=True):
         style.dress(axes, "", "epoch", label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         for name, colour in zip(drawn, _line_colours(drawn), strict=True):

@@ -49,9 +49,22 @@ def test_learning_curves_show_losses_and_concordance():
 
 @pytest.mark.parametrize("history", [HISTORY[:1], HISTORY[1:], [{"epoch": 1, "train/loss": 1.0}]])
 def test_learning_curves_of_one_epoch(history):
-    loss, _ccc = drawn(learning_curves(history)).axes
+    loss, *_ccc = drawn(learning_curves(history)).axes
     assert loss.lines
     assert [tick for tick in loss.get_xticks() if tick != int(tick)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "label"), [("valid/eer/pooled", "EER"), ("valid/emotion/weighted_f1", "weighted F1")]
+)
+def test_learning_curves_show_what_the_epoch_is_chosen_by(name, label):
+    history = [
+        {"epoch": 1, "train/loss": 1.0, name: 0.5},
+        {"epoch": 2, "train/loss": 0.5, name: 0.4},
+    ]
+    _loss, chosen = drawn(learning_curves(history)).axes
+    assert chosen.get_ylabel() == label
+    assert chosen.lines[0].get_ydata().tolist() == [0.5, 0.4]
 
 
 def test_learning_curves_of_no_epoch():
