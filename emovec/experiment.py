@@ -145,6 +145,14 @@ def run(main: Callable[[list[str]], None]) -> None:
         main(sys.argv[1:])
     except EmovecError as error:
         sys.exit(f"{type(error).__name__}: {error}")
+    _leave_together()
+
+
+def _leave_together() -> None:
+    """End the talk between processes: one that exits while another still writes may abort."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def _of_target(
