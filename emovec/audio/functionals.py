@@ -59,19 +59,14 @@ def extractor() -> Extractor:
     """The eGeMAPS where openSMILE is installed, else the functionals of this module."""
     if find_spec("opensmile") is None:
         return Extractor("functionals", NAMES, functionals)
-    import opensmile
+    from emovec.audio import opensmile  # which makes Extractors, too
 
-    smile = opensmile.Smile(
-        feature_set=opensmile.FeatureSet.eGeMAPSv02,
-        feature_level=opensmile.FeatureLevel.Functionals,
-    )
+    egemaps = opensmile.extractor("egemaps")
 
-    def egemaps(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-        padded = np.pad(wave, (0, max(0, round(0.1 * sample_rate) - len(wave))))
-        values = smile.process_signal(padded, sample_rate).to_numpy(dtype=np.float32)[0]
-        return np.nan_to_num(values)
+    def without_gaps(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+        return np.nan_to_num(egemaps.function(wave, sample_rate))
 
-    return Extractor("eGeMAPSv02", tuple(smile.feature_names), egemaps)
+    return Extractor(opensmile.FEATURE_SETS["egemaps"], egemaps.names, without_gaps)
 
 
 def functionals_table(

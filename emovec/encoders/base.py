@@ -8,10 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emovec.audio.padding import valid_mask, zero_padding
+from emovec.audio.padding import zero_padding
 from emovec.errors import AudioError
-
-__all__ = ["Encoder", "valid_mask", "valid_mean", "zero_padding"]
 
 
 def valid_mean(frames: Tensor, lengths: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emovec.encoders.base import valid_mask, zero_padding
+from emovec.audio.padding import valid_mask, zero_padding
 
 
 class ValidBatchNorm(nn.BatchNorm2d):

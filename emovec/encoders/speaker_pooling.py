@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emovec.encoders.base import valid_mask, valid_mean, zero_padding
+from emovec.audio.padding import valid_mask, zero_padding
+from emovec.encoders.base import valid_mean
 from emovec.encoders.pooling import AttentiveStatisticsPooling
 from emovec.errors import HparamError
 

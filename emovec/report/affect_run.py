@@ -18,7 +18,7 @@ from emovec.labels import AFFECT_AXES
 from emovec.metrics.classification import confusion_matrix
 from emovec.report import figures
 from emovec.report.card import model_card
-from emovec.report.facts import selection_facts
+from emovec.report.facts import selection_facts, speaker_or_own
 from emovec.report.style import region_names
 from emovec.tables.files import write_atomically
 from emovec.tables.results import Metric, Result, write_result
@@ -173,6 +173,6 @@ def draw(run: AffectRun) -> dict[str, figures.Figure]:
 
 
 def _speakers(run: AffectRun) -> list[str]:
-    """Speaker of each collected clip; one that is not known counts as a speaker of its own."""
-    speaker = {u.id: u.speaker or f"unknown, {u.id}" for u in run.data.splits["test"]}
+    """Speaker of each collected clip."""
+    speaker = {u.id: speaker_or_own(u.speaker, u.id) for u in run.data.splits["test"]}
     return [speaker[id_] for id_ in run.collected.ids]

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emovec.backends.probe import majority
 from emovec.corpora.selection import Selection
 from emovec.encoders.store import save_model
 from emovec.metrics.classification import confusion_matrix
 from emovec.report import figures
 from emovec.report.card import model_card
-from emovec.report.facts import selection_facts
+from emovec.report.facts import selection_facts, speaker_or_own
 from emovec.tables.files import write_atomically
 from emovec.tables.results import Metric, Result, write_result
 from emovec.training.brain import Collected
@@ -114,15 +115,14 @@ def write_emotion_run(
 
 def emotion_metrics(run: EmotionRun) -> list[Metric]:
     """Metrics of the model, and of saying the most frequent class of training throughout."""
-    speaker = {u.id: u.speaker or f"unknown, {u.id}" for u in run.data.splits["test"]}
+    speaker = {u.id: speaker_or_own(u.speaker, u.id) for u in run.data.splits["test"]}
     speakers = [speaker[id_] for id_ in run.collected.ids]
-    training = run.task.targets(run.data.splits["train"])["emotion"].numpy()
+    usual = majority([u.emotion for u in run.data.splits["train"]])
     logits = np.zeros_like(run.collected.outputs["emotion"])
-    logits[:, np.bincount(training).argmax()] = 1.0
+    logits[:, run.task.heads["emotion"].index(usual)] = 1.0
     targets = run.collected.targets
     own = measure(run.task, run.collected.outputs, targets, speakers)
-    majority = {"emotion": logits}
-    return own + measure(run.task, majority, targets, speakers, "baseline_majority/")
+    return own + measure(run.task, {"emotion": logits}, targets, speakers, "baseline_majority/")
 
 
 def write_predictions(path: Path, run: EmotionRun) -> None:

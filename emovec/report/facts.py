@@ -42,3 +42,12 @@ def selection_facts(
         shares_speakers=data.shares_speakers,
         leaks=data.leaks,
     )
+
+
+def speaker_or_own(speaker: str, id_: str) -> str:
+    """Whom a clip counts for when speakers are resampled: unknown ones are each of their own.
+
+    >>> speaker_or_own("", "clip 7")
+    'unknown, clip 7'
+    """
+    return speaker or f"unknown, {id_}"

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from emovec.backends.folds import FoldOutcome, training_clips
 from emovec.backends.probe import majority
 from emovec.corpora.fold_selection import FoldSelection
-from emovec.metrics.classification import confusion_matrix, weighted_f1
+from emovec.metrics.classification import confusion_matrix
 from emovec.metrics.intervals import speaker_intervals
 from emovec.report import figures
-from emovec.report.facts import selection_facts
+from emovec.report.facts import selection_facts, speaker_or_own
+from emovec.report.folds import MEAN_OF_FOLDS, mean_of_folds
 from emovec.tables.corpus import Skip
 from emovec.tables.files import write_atomically
 from emovec.tables.results import Metric, Result, write_result
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 FAMILY = "emotion"
 HEADLINE = ("weighted_f1", "macro_f1", "unweighted_recall", "accuracy")
-MEAN_OF_FOLDS = f"{FAMILY}/weighted_f1_mean_of_folds"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class FrozenRun:
     def speakers(self) -> list[str]:
         """(N,) speakers; one that is not known counts as a speaker of its own."""
         tested = [u for outcome in self.outcomes for u in outcome.tested]
-        return [u.speaker or f"unknown, {u.id}" for u in tested]
+        return [speaker_or_own(u.speaker, u.id) for u in tested]
 
 
 def write_frozen_run(
@@ -155,7 +155,7 @@ def _measure(
     def statistics(rows: NDArray[np.int64]) -> dict[str, float]:
         found = class_metrics(FAMILY, predicted[rows], true[rows])
         if folds is not None:
-            found[MEAN_OF_FOLDS] = _mean_of_folds(predicted[rows], true[rows], folds[rows], sizes)
+            found[MEAN_OF_FOLDS] = mean_of_folds(predicted[rows], true[rows], folds[rows], sizes)
         return found
 
     sizes = {} if folds is None else dict(zip(*np.unique(folds, return_counts=True), strict=True))
@@ -166,18 +166,6 @@ def _measure(
         Metric(f"{prefix}{name}", value, len(true), number, intervals[name])
         for name, value in values.items()
     ]
-
-
-def _mean_of_folds(
-    predicted: NDArray, true: NDArray, folds: NDArray, sizes: Mapping[int, int]
-) -> float:
-    """Mean weighted F1 of the folds, each weighted by its number of clips over its size."""
-    scores, weights = [], []
-    for fold in np.unique(folds):
-        rows = folds == fold
-        scores.append(weighted_f1(predicted[rows], true[rows]))
-        weights.append(rows.sum() / sizes[fold])
-    return float(np.average(scores, weights=weights))
 
 
 def write_predictions(path: Path, run: FrozenRun) -> None:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from emovec.corpora.fold_selection import select_folds
 from emovec.errors import HparamError
-from emovec.metrics.classification import weighted_f1
 from emovec.metrics.intervals import speaker_intervals
+from emovec.report.facts import speaker_or_own
+from emovec.report.folds import MEAN_OF_FOLDS, mean_of_folds
 from emovec.report.paper_runs import Run
 from emovec.tables.manifest import read_manifest
 from emovec.tables.results import Metric, Result, ResultError
-
-MEAN_OF_FOLDS = "emotion/weighted_f1_mean_of_folds"  # as recipes/ser/frozen.py calls it, too
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def over_folds(runs: Sequence[Run]) -> Result | None:
             f"{complete[0][0].folder}: {len(unknown)} clips, such as {unknown[0]}, are not in the "
             f"manifest of {prepared}; expected its clips. Remove the run, to train it again."
         )
-    speakers = [[speaker_of[id_] or f"unknown, {id_}" for id_ in fold.ids] for fold in folds]
+    speakers = [[speaker_or_own(speaker_of[id_], id_) for id_ in fold.ids] for fold in folds]
     facts = first.run
     numbers = [run.hparams["fold"] for run, _result in complete]
     return replace(
@@ -113,13 +112,8 @@ def _mean_of_folds(folds: Sequence[TestedFold], speakers: Sequence[Sequence[str]
     true, predicted = np.unique(names, return_inverse=True)[1].reshape(2, -1)  # numbers: faster
 
     def statistics(rows: NDArray[np.int64]) -> dict[str, float]:
-        of_rows = fold_of[rows]
-        shares = np.bincount(of_rows, minlength=len(folds)) / sizes  # of its clips, drawn
-        scores = [
-            weighted_f1(predicted[rows[of_rows == fold]], true[rows[of_rows == fold]])
-            for fold in np.flatnonzero(shares)
-        ]
-        return {MEAN_OF_FOLDS: float(np.average(scores, weights=shares[shares > 0]))}
+        mean = mean_of_folds(predicted[rows], true[rows], fold_of[rows], dict(enumerate(sizes)))
+        return {MEAN_OF_FOLDS: mean}
 
     everybody = [speaker for members in speakers for speaker in members]
     value = statistics(np.arange(len(true)))[MEAN_OF_FOLDS]

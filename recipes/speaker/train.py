@@ -88,8 +88,8 @@ def main(argv: list[str]) -> None:
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
     hparams = run.hparams
-    run_on_main(choose_clips, [hparams])  # one process prepares, the others find it done
-    clips, tests, skipped = choose_clips(hparams)
+    run_on_main(read_clips, [hparams])  # one process prepares, the others find it done
+    clips, tests, skipped = audible_clips(hparams, *read_clips(hparams))
     task = SpeakerTask(clips.train, [*clips.valid, *(u for test in tests.values() for u in test)])
     criterion = store.create(
         hparams.criterion,
@@ -137,10 +137,8 @@ def main(argv: list[str]) -> None:
         )
 
 
-def choose_clips(
-    hparams: Hparams,
-) -> tuple[SpeakerSelection, dict[str, list[Utterance]], list[Skip]]:
-    """Clips to train on, those of each test by the prefix of its metrics, and what is left out."""
+def read_clips(hparams: Hparams) -> tuple[SpeakerSelection, dict[str, list[Utterance]]]:
+    """Clips of the corpora to train on, and of those that are for tests only, by name."""
     folder = Path(hparams.prepared_folder)
     clips = select_speakers(
         hparams.corpora,
@@ -150,9 +148,15 @@ def choose_clips(
         allow_partial=hparams.allow_partial,
         allow_leak=hparams.allow_leak,
     )
-    clips, others = read_tests(
+    return read_tests(
         hparams.test_corpora, folder / "test", clips, hparams.allow_partial, hparams.allow_leak
     )
+
+
+def audible_clips(
+    hparams: Hparams, clips: SpeakerSelection, others: dict[str, list[Utterance]]
+) -> tuple[SpeakerSelection, dict[str, list[Utterance]], list[Skip]]:
+    """Clips to train on, those of each test by the prefix of its metrics, and what is left out."""
     parts = {"known": clips.known, "valid": clips.valid, "": clips.test}
     parts |= {f"test_{name}/": utterances for name, utterances in others.items()}
     skipped: list[Skip] = []

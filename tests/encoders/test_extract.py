@@ -11,7 +11,8 @@ from emovec.audio.augment import Augmentation
 from emovec.audio.batches import UtteranceBatches
 from emovec.audio.functionals import Extractor, functionals
 from emovec.audio.loading import load
-from emovec.encoders.base import Encoder, valid_mask
+from emovec.audio.padding import valid_mask
+from emovec.encoders.base import Encoder
 from emovec.encoders.extract import describe, extract
 from emovec.encoders.resnet import ResNet
 from emovec.errors import AudioError, ModelError

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from emovec.encoders.base import valid_mask
+from emovec.audio.padding import valid_mask
 from emovec.encoders.residual import BasicBlock, NormedConvolution, ResidualFrames, ValidBatchNorm
 
 LENGTHS = torch.tensor([9, 4, 1, 12])

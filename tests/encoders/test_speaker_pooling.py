@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emovec.encoders.base import valid_mask
+from emovec.audio.padding import valid_mask
 from emovec.encoders.speaker_pooling import (
     DictionaryPooling,
     GhostVladPooling,
