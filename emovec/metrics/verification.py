@@ -1,49 +1,13 @@
 """Metrics of speaker verification: trials have a score, higher for one and the same speaker.
 
-Shapes: P trials, N clips, E numbers an embedding, K different scores.
+Shapes: P trials, K different scores.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from emovec.metrics.intervals import Interval
-
-
-@dataclass(frozen=True, eq=False)
-class Trials:
-    """Scored pairs of clips; a target has the same speaker on both sides.
-
-    Args:
-        scores: (P,) higher for one and the same speaker
-        is_target: (P,) whether ``first`` is ``second``
-        first: (P,) number of the speaker on the one side
-        second: (P,) number of the speaker on the other side
-
-    Raises:
-        ValueError: if the shapes differ or are not (P,), or ``is_target`` contradicts the speakers
-    """
-
-    scores: NDArray[np.float32]
-    is_target: NDArray[np.bool_]
-    first: NDArray[np.integer]
-    second: NDArray[np.integer]
-
-    def __post_init__(self) -> None:
-        shapes = [np.shape(of) for of in (self.scores, self.is_target, self.first, self.second)]
-        if len(shapes[0]) != 1 or len(set(shapes)) > 1:
-            raise ValueError(
-                f"scores, is_target, first and second are {shapes}; expected the same (P,)."
-            )
-        wrong = np.flatnonzero(self.is_target != (self.first == self.second))
-        if len(wrong):
-            raise ValueError(
-                f"{len(wrong)} trials, the first of them {wrong[0]}, contradict their speakers; "
-                "expected is_target where first equals second, and only there."
-            )
 
 
 def equal_error_rate(
@@ -81,7 +45,7 @@ def equal_error_rate(
     (0.3333333333333333, 1.0)
     """
     points, target_weights, impostor_weights = _arranged(scores, is_target, weights)
-    rate, point = _crossing(points, target_weights, impostor_weights)
+    rate, point = crossing(points, target_weights, impostor_weights)
     return rate, float(points.thresholds[min(point, len(points.thresholds) - 1)])
 
 
@@ -134,110 +98,7 @@ def minimum_detection_cost(
     return float(np.min(costs[0] * misses + costs[1] * false_alarms) / costs.min())
 
 
-def all_pairs(
-    embeddings: ArrayLike, speakers: ArrayLike, groups: ArrayLike | None = None
-) -> Trials:
-    r"""Cosine similarity of every unordered pair of clips, :math:`x \cdot y / (|x| \, |y|)`.
-
-    The pairs i < j come in the order (0, 1), (0, 2), ..., (1, 2), ...; speakers are numbered in
-    their sorted order. All N x N similarities are held at a time, 36 MB for 3000 clips, whose
-    4.5 million trials are 58 MB.
-
-    Args:
-        embeddings: (N, E) finite vectors, none of them zero
-        speakers: (N,) speaker of each clip, integers or strings
-        groups: (N,) group of each clip, such as the speaker's gender, integers or strings: only
-            clips of the same group are paired; None: all are
-
-    Returns:
-        N (N - 1) / 2 trials, fewer with groups
-
-    Raises:
-        ValueError: if the shapes differ, N < 2, an embedding is zero, NaN or infinite, or
-            speakers or groups are neither integers nor strings
-
-    >>> trials = all_pairs([[1, 0], [0, 2], [3, 0]], ["a", "b", "a"])
-    >>> trials.scores.tolist(), trials.is_target.tolist()
-    ([0.0, 1.0, 0.0], [False, True, False])
-    >>> trials.first.tolist(), trials.second.tolist()
-    ([0, 0, 1], [1, 0, 0])
-    """
-    x = np.asarray(embeddings, dtype=np.float64)
-    if x.ndim != 2 or len(x) < 2:
-        raise ValueError(f"embeddings are {x.shape}; expected (N, E) with N >= 2.")
-    lengths = np.linalg.norm(x, axis=1, keepdims=True)  # (N, 1)
-    unusable = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
-    if len(unusable):
-        raise ValueError(
-            f"embeddings {unusable[:5].tolist()} ({len(unusable)} in all) are zero, NaN or "
-            "infinite; expected finite vectors with a direction. Leave these clips out."
-        )
-    unit = (x / lengths).astype(np.float32)
-    speaker = _numbers("speakers", speakers, len(x))
-    paired = np.tri(len(x), k=-1, dtype=bool).T  # (N, N), i < j
-    if groups is not None:
-        group = _numbers("groups", groups, len(x))
-        paired = paired & (group[:, None] == group)
-    first, second = (
-        np.broadcast_to(of, paired.shape)[paired] for of in (speaker[:, None], speaker)
-    )
-    scores = (unit @ unit.T)[paired].clip(-1, 1)  # rounding can pass 1
-    return Trials(scores, first == second, first, second)
-
-
-def equal_error_rate_interval(trials: Trials, draws: int = 1000, seed: int = 0) -> Interval | None:
-    """95 % interval of the equal error rate by the percentile bootstrap over speakers.
-
-    A draw takes S of the S speakers that have trials, with replacement. One drawn c times is c
-    speakers with the same voice: its target trials weigh c, and the impostor trials of speakers
-    i and j weigh c_i c_j; the copies of one speaker are not paired with each other (Davezies et
-    al., 2021, "Empirical process results for exchangeable arrays", Annals of Statistics 49,
-    845-862). A draw without any target or without any impostor has no rate, and is drawn again.
-    The 2.5th and 97.5th percentile over the draws bound the interval. In simulation, 95 % of a
-    rate of 0.23 are about 92 % at 6 and 12 speakers, and 94 % at 24; where no trial is in error,
-    no draw has one, and the interval (0, 0) is too narrow.
-
-    A draw is linear in P, some 5 ms for a million trials; lower ``draws`` for many millions.
-
-    Args:
-        trials: P scored trials with their speakers
-        draws: how often to resample, at least once
-        seed: of the draws
-
-    Returns:
-        lower and upper bound, or None for fewer than two speakers
-
-    Raises:
-        ValueError: if scores are NaN or infinite, there are no targets or no impostors, or
-            ``draws`` is not positive
-
-    >>> trials = all_pairs([[1, 0], [2, 0], [0, 1], [0, 2]], ["a", "a", "b", "b"])
-    >>> equal_error_rate_interval(trials, draws=10)
-    (0.0, 0.0)
-    """
-    if draws < 1:
-        raise ValueError(f"draws is {draws}; expected 1 or more.")
-    names, sides = np.unique(np.stack([trials.first, trials.second]), return_inverse=True)
-    if len(names) < 2:
-        return None
-    scores, is_target, _ = _checked(trials.scores, trials.is_target, None)
-    targets, impostors = _sorted_classes(scores, is_target)
-    points = _operating_points(scores[targets], scores[impostors])
-    first, second = sides.reshape(2, -1)  # NumPy 1.26 returns them flat
-    target, one, other = first[targets], first[impostors], second[impostors]
-    random = np.random.default_rng(seed)
-    rates: list[float] = []
-    while len(rates) < draws:
-        drawn = random.integers(len(names), size=len(names))
-        times = np.bincount(drawn, minlength=len(names)).astype(np.float64)  # (S,)
-        target_weights, impostor_weights = times[target], times[one] * times[other]
-        if target_weights.any() and impostor_weights.any():
-            rates.append(_crossing(points, target_weights, impostor_weights)[0])
-    low, high = np.quantile(rates, [0.025, 0.975])
-    return float(low), float(high)
-
-
-class _OperatingPoints(NamedTuple):
+class OperatingPoints(NamedTuple):
     """Rising thresholds, and the numbers of trials that each rejects; a last point rejects all."""
 
     thresholds: NDArray[np.float64]  # (K,)
@@ -245,15 +106,16 @@ class _OperatingPoints(NamedTuple):
     impostors_below: NDArray[np.intp]  # (K + 1,)
 
 
-def _operating_points(targets: NDArray, impostors: NDArray) -> _OperatingPoints:
-    """All operating points, from the sorted scores of both classes."""
-    thresholds = np.unique(np.concatenate([targets, impostors]))
-    below = (np.append(np.searchsorted(of, thresholds), len(of)) for of in (targets, impostors))
-    return _OperatingPoints(thresholds, *below)
+def operating_points(scores: NDArray, is_target: NDArray) -> OperatingPoints:
+    """All operating points, from rising scores and their kinds."""
+    first = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))  # (K,) of equal scores
+    below = np.append(first, len(scores))
+    targets_below = np.append(0, np.cumsum(is_target))[below]
+    return OperatingPoints(scores[first], targets_below, below - targets_below)
 
 
-def _crossing(
-    points: _OperatingPoints, target_weights: NDArray, impostor_weights: NDArray
+def crossing(
+    points: OperatingPoints, target_weights: NDArray, impostor_weights: NDArray
 ) -> tuple[float, int]:
     """Equal error rate, and the first point with FRR >= FAR; weights in the order of scores."""
     missed, rejected = _weight_below(target_weights), _weight_below(impostor_weights)
@@ -281,24 +143,20 @@ def _weight_below(weights: NDArray) -> NDArray[np.float64]:
 
 def _arranged(
     scores: ArrayLike, is_target: ArrayLike, weights: ArrayLike | None
-) -> tuple[_OperatingPoints, NDArray, NDArray]:
+) -> tuple[OperatingPoints, NDArray, NDArray]:
     """Operating points, and the weights of targets and of impostors in the order of scores."""
-    checked = _checked(scores, is_target, weights)
-    counted = checked[2] > 0  # a score of weight 0 is no threshold
-    s, is_target, w = (values[counted] for values in checked)
-    targets, impostors = _sorted_classes(s, is_target)
-    return _operating_points(s[targets], s[impostors]), w[targets], w[impostors]
+    s, targets, w = checked(scores, is_target, weights)
+    order = np.argsort(s)
+    if weights is not None:
+        order = order[w[order] > 0]  # a score of weight 0 is no threshold
+    kinds, w = targets[order], w[order]
+    return operating_points(s[order], kinds), w[kinds], w[~kinds]
 
 
-def _sorted_classes(scores: NDArray, is_target: NDArray) -> tuple[NDArray, NDArray]:
-    """Places of targets and of impostors in the order of their scores."""
-    order = np.argsort(scores)
-    return order[is_target[order]], order[~is_target[order]]
-
-
-def _checked(
+def checked(
     scores: ArrayLike, is_target: ArrayLike, weights: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Scores, kinds and weights as arrays; raises where they are none, or one kind is missing."""
     s, targets = np.asarray(scores, dtype=np.float64), np.asarray(is_target)
     w = np.ones(s.shape) if weights is None else np.asarray(weights, dtype=np.float64)
     if s.ndim != 1 or not s.shape == targets.shape == w.shape:
@@ -321,13 +179,3 @@ def _checked(
                 "expected both targets and impostors."
             )
     return s, targets, w
-
-
-def _numbers(name: str, labels: ArrayLike, clips: int) -> NDArray[np.int32]:
-    """Number of each clip's label, in the sorted order of labels."""
-    values = np.asarray(labels)
-    if values.shape != (clips,):
-        raise ValueError(f"{name} are {values.shape}; expected ({clips},) as there are embeddings.")
-    if values.dtype.kind not in "biuU":
-        raise ValueError(f"{name} are {values.dtype}; expected integers or strings.")
-    return np.unique(values, return_inverse=True)[1].astype(np.int32)
