@@ -83,6 +83,32 @@ def read_published_trials(path: Path) -> list[Trial]:
     return _not_empty(trials, path)
 
 
+def read_any_trials(path: Path) -> list[Trial]:
+    """Trials of a list in either form: our own has a header.
+
+    Raises:
+        ManifestError: as :func:`read_trials` and :func:`read_published_trials`
+    """
+    _check_file(path)
+    with path.open(encoding="utf-8", errors="replace") as file:
+        is_ours = file.readline().strip() == ",".join(COLUMNS)
+    return read_trials(path) if is_ours else read_published_trials(path)
+
+
+def write_pairs(path: Path, pairs: Iterable[tuple[Utterance, Utterance]]) -> None:
+    """Write pairs of clips as a table: id_a, id_b, target (1 or 0), emotion_a, emotion_b.
+
+    Raises:
+        StorageError: if the file cannot be written; an old one is then as it was
+    """
+    with write_atomically(path) as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("id_a", "id_b", "target", "emotion_a", "emotion_b"))
+        table.writerows(
+            (a.id, b.id, int(a.speaker == b.speaker), a.emotion, b.emotion) for a, b in pairs
+        )
+
+
 def check_trials(
     trials: Sequence[Trial], utterances: Iterable[Utterance], published: int | None = None
 ) -> list[str]:
