@@ -14,7 +14,7 @@ from emovec.report.card import SOURCES
 from emovec.report.cells import table
 from emovec.report.corpus_figures import (
     affect_figure,
-    durations_figure,
+    duration_histograms,
     ordered_emotions,
     with_affect,
 )
@@ -65,7 +65,7 @@ def write_corpus_card(
         StorageError: if a file cannot be written
     """
     text = corpus_card(info, utterances, homepage)
-    drawn = {"durations": durations_figure(utterances)}
+    drawn = {"durations": duration_histograms({info.name: [u.duration for u in utterances]})}
     if info.affect_scale and info.affect_source and with_affect(utterances):
         drawn["affect"] = affect_figure(info, utterances)
     for name, figure in drawn.items():

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from emovec.errors import CorpusError
 from emovec.labels import EMOTIONS
@@ -16,21 +16,44 @@ from emovec.report import style
 from emovec.tables.corpus import CorpusInfo
 from emovec.tables.manifest import Utterance
 
+PANELS_A_ROW = 2
 
-def durations_figure(utterances: Sequence[Utterance]) -> Figure:
-    """Histogram of durations; the longest in a hundred are counted, not drawn."""
-    seconds = np.array([row.duration for row in utterances])
-    low, median, high = np.percentile(seconds, (5, 50, 95))
-    longest = np.percentile(seconds, 99, method="higher")
-    figure = style.new_figure(style.COLUMN_WIDTH, 2.4)
-    axes = figure.subplots()
-    title = f"median {median:.2f} s, 90 % from {low:.2f} to {high:.2f} s"
-    beyond = np.count_nonzero(seconds > longest)
-    if beyond:
-        title += f"\n{beyond} longer than {longest:.2f} s not drawn, up to {seconds.max():.2f} s"
-    style.dress(axes, title, "duration in seconds", "clips")
-    axes.hist(seconds[seconds <= longest], bins=30, color="#0072B2", linewidth=0)
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+
+def duration_histograms(seconds: Mapping[str, ArrayLike]) -> Figure:
+    """Histograms of utterances' durations, a panel a corpus, all on one scale of time.
+
+    The longest in a hundred of each corpus are counted, not drawn.
+
+    Args:
+        seconds: durations by the name of the corpus
+
+    Raises:
+        ValueError: if there is no corpus, or one without durations
+    """
+    durations = {name: np.asarray(of, dtype=np.float64) for name, of in seconds.items()}
+    if not durations or not all(map(len, durations.values())):
+        found = {name: len(of) for name, of in durations.items()}
+        raise ValueError(f"durations are {found}; expected at least one of each corpus.")
+    columns = min(len(durations), PANELS_A_ROW)
+    rows = math.ceil(len(durations) / columns)
+    width = style.COLUMN_WIDTH if columns == 1 else style.PAGE_WIDTH
+    figure = style.new_figure(width, 2.0 * rows + 0.4)
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+    for panel, (name, values) in zip(panels, durations.items(), strict=False):
+        median = float(np.median(values))
+        longest = float(np.percentile(values, 99, method="higher"))
+        beyond = int(np.count_nonzero(values > longest))
+        title = f"{name}, median {median:.2f} s"
+        if beyond:
+            title += f"\n{beyond} longer than {longest:.2f} s not drawn, up to {values.max():.2f} s"
+        style.dress(panel, title, "duration in seconds", "clips")
+        panel.hist(values[values <= longest], bins=30, color="#56B4E9", linewidth=0)
+        panel.axvline(median, color="#D55E00", linewidth=1.2)
+        panel.tick_params(labelbottom=True)
+        panel.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+    for panel in panels[len(durations) :]:
+        panel.set_visible(False)
+    panels[0].set_xlim(left=0)  # of all; before the last is drawn it would fix the right end
     return figure
 
 

@@ -14,13 +14,8 @@ from emovec.corpora.speakers import SpeakerSelection, corpus_and_gender, corpus_
 from emovec.encoders.base import Encoder
 from emovec.encoders.store import save_model
 from emovec.metrics.intervals import Interval
-from emovec.metrics.verification import (
-    Trials,
-    all_pairs,
-    equal_error_rate,
-    equal_error_rate_interval,
-    minimum_detection_cost,
-)
+from emovec.metrics.pair_cells import Cell
+from emovec.metrics.pairs import all_pairs
 from emovec.report import figures
 from emovec.report.card import model_card
 from emovec.report.facts import selection_facts
@@ -79,29 +74,30 @@ def verification_metrics(embedded: Embedded, seed: int) -> tuple[list[Metric], l
             warnings.append(f"{embedded.prefix}eer/{name}: {len(clips)} clips; no EER")
             continue
         speakers = np.array([embedded.utterances[clip].speaker for clip in clips.tolist()])
-        trials = all_pairs(embedded.embeddings[clips], speakers, groups=groups[clips])
-        if trials.is_target.all() or not trials.is_target.any():
+        if not _are_of_both_kinds(speakers, groups[clips]):
             warnings.append(f"{embedded.prefix}eer/{name}: pairs are all of one kind; no EER")
         else:
-            found = _of_trials(name, trials, seed).items()
-            counts = len(clips), len(set(speakers.tolist()))
+            pairs = all_pairs(embedded.embeddings[clips], speakers, groups[clips], seed=seed)
             metrics += [
-                Metric(f"{embedded.prefix}{metric}", value, *counts, interval)
-                for metric, (value, interval) in found
+                Metric(f"{embedded.prefix}{metric}", value, len(clips), pairs.speakers, interval)
+                for metric, (value, interval) in _values(name, pairs).items()
             ]
     return metrics, warnings
 
 
-def _of_trials(name: str, trials: Trials, seed: int) -> dict[str, tuple[float, Interval | None]]:
+def _are_of_both_kinds(speakers: NDArray[np.str_], groups: NDArray[np.str_]) -> bool:
+    """Whether some group has two clips of a speaker, and some has two speakers."""
+    voices, clips = np.unique(np.stack([groups, speakers]), axis=1, return_counts=True)
+    return bool((clips > 1).any()) and len(np.unique(voices[0])) < voices.shape[1]
+
+
+def _values(name: str, pairs: Cell) -> dict[str, tuple[float, Interval | None]]:
     """Values and intervals by name."""
-    rate, _threshold = equal_error_rate(trials.scores, trials.is_target)
-    cost = minimum_detection_cost(trials.scores, trials.is_target)
-    targets = int(trials.is_target.sum())
     return {
-        f"eer/{name}": (rate, equal_error_rate_interval(trials, seed=seed)),
-        f"min_dcf/{name}": (cost, None),
-        f"targets/{name}": (float(targets), None),
-        f"impostors/{name}": (float(len(trials.scores) - targets), None),
+        f"eer/{name}": (pairs.eer, pairs.interval),
+        f"min_dcf/{name}": (pairs.min_dcf_01, None),
+        f"targets/{name}": (float(pairs.targets), None),
+        f"impostors/{name}": (float(pairs.impostors), None),
     }
 
 

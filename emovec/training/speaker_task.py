@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from emovec.audio.batches import Batch
 from emovec.corpora.speakers import corpus_of
 from emovec.errors import TrainingError
-from emovec.metrics.verification import all_pairs, equal_error_rate
+from emovec.metrics.pairs import all_pairs
 from emovec.tables.manifest import Utterance
 from emovec.training.tasks import Arrays
 
@@ -57,13 +57,14 @@ class SpeakerTask:
     def metrics(self, outputs: Arrays, targets: Arrays) -> dict[str, float]:
         """Accuracy on training speakers, and EER of pairs within a corpus on others."""
         known = targets["speaker"] < len(self.heads["speaker"])
-        trials = all_pairs(
+        pairs = all_pairs(
             outputs["embedding"][~known],
             targets["speaker"][~known],
-            groups=targets["corpus"][~known],
+            targets["corpus"][~known],
+            draws=0,
         )
-        rate, _threshold = equal_error_rate(trials.scores, trials.is_target)
-        return {"speaker/accuracy": float(np.mean(outputs["correct"][known])), "eer/pooled": rate}
+        accuracy = float(np.mean(outputs["correct"][known]))
+        return {"speaker/accuracy": accuracy, "eer/pooled": pairs.eer}
 
     def error(self, metrics: Mapping[str, float]) -> float:
         """The equal error rate."""

@@ -6,7 +6,7 @@ import pytest
 
 from emovec.errors import CorpusError
 from emovec.labels import affect_prototype
-from emovec.report.corpus_figures import affect_figure, durations_figure
+from emovec.report.corpus_figures import affect_figure, duration_histograms
 from emovec.report.style import EMOTION_COLOURS
 from emovec.tables.corpus import CorpusInfo
 from emovec.tables.manifest import Utterance
@@ -91,10 +91,9 @@ def test_no_affect_to_draw():
             affect_figure(info, clips)
 
 
-def test_durations_figure_counts_what_it_does_not_draw():
-    clips = [clip(number, duration=1.0 + number / 100) for number in range(200)]
-    clips.append(clip("long", duration=500.0))
-    figure = durations_figure(clips)
+def test_durations_that_are_not_drawn_are_counted():
+    seconds = [1.0 + number / 100 for number in range(200)] + [500.0]
+    figure = duration_histograms({"demo": seconds})
     figure.draw_without_rendering()
     (axes,) = figure.axes
     bars = sum(patch.get_height() for patch in axes.patches)
@@ -105,13 +104,42 @@ def test_durations_figure_counts_what_it_does_not_draw():
 
 
 @pytest.mark.parametrize("seconds", [[1.0], [2.0, 2.0], [0.1, 60.0]])
-def test_durations_figure_of_few_clips_draws_all(seconds):
-    clips = [clip(number, duration=value) for number, value in enumerate(seconds)]
-    figure = durations_figure(clips)
+def test_durations_of_few_clips_are_all_drawn(seconds):
+    figure = duration_histograms({"demo": seconds})
     figure.draw_without_rendering()
     (axes,) = figure.axes
     assert sum(patch.get_height() for patch in axes.patches) == len(seconds)
     assert "not drawn" not in axes.get_title()
+
+
+def test_durations_have_a_panel_a_corpus_on_one_scale():
+    random = np.random.default_rng(0)
+    seconds = {"cremad": random.gamma(30, 0.08, 500), "iemocap": random.gamma(2.5, 1.8, 700)}
+    seconds |= {"demo": [1.0], "ravdess": [3.0, 4.0]}
+    figure = duration_histograms(seconds)
+    figure.draw_without_rendering()
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert len({axes.get_xlim() for axes in panels}) == 1
+    for axes, (name, values) in zip(panels, seconds.items(), strict=True):
+        first, *rest = axes.get_title().split("\n")
+        assert first == f"{name}, median {np.median(values):.2f} s"
+        (median,) = axes.lines
+        assert set(median.get_xdata()) == {np.median(values)}
+        drawn = sum(patch.get_height() for patch in axes.patches)
+        beyond = int(rest[0].split(" ")[0]) if rest else 0
+        assert drawn + beyond == len(values) and beyond <= 0.01 * len(values)
+        assert axes.get_xlabel() == "duration in seconds"
+        shown = [patch for patch in axes.patches if patch.get_height()]
+        left, right = axes.get_xlim()
+        assert left == 0 and max(patch.get_x() + patch.get_width() for patch in shown) <= right
+    for one, other in (panels[:2], panels[2:]):
+        assert one.get_tightbbox().x1 <= other.get_tightbbox().x0 + 1
+
+
+@pytest.mark.parametrize("seconds", [{}, {"cremad": []}])
+def test_no_durations(seconds):
+    with pytest.raises(ValueError, match="at least one of each corpus"):
+        duration_histograms(seconds)
 
 
 def test_affect_of_prototypes_is_called_derived():
