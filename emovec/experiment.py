@@ -23,6 +23,7 @@ from speechbrain.utils.run_opts import RunOptions
 from speechbrain.utils.seed import seed_everything
 
 from emovec.errors import EmovecError, HparamError
+from emovec.metrics.pair_blocks import ALONE, Processes
 from emovec.tables.files import write_atomically
 from emovec.tables.results import differing_hparams
 
@@ -60,6 +61,15 @@ class Experiment(Generic[Hparams]):
     def device(self) -> str:
         """Where to compute: as given, else a GPU if there is one."""
         return self.run_options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+    @property
+    def processes(self) -> Processes:
+        """Those that ``torchrun`` started; this one alone without it."""
+        if not torch.distributed.is_initialized():
+            return ALONE
+        return Processes(
+            torch.distributed.get_rank(), torch.distributed.get_world_size(), _everywhere
+        )
 
     def begin(self) -> None:
         """Note the hyper-parameters as hparams.yaml in the run folder, just before training.
@@ -146,6 +156,13 @@ def run(main: Callable[[list[str]], None]) -> None:
     except EmovecError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     _leave_together()
+
+
+def _everywhere(value: Any) -> list[Any]:
+    """The values of all processes, in each of them."""
+    values = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values
 
 
 def _leave_together() -> None:

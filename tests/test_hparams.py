@@ -182,7 +182,7 @@ def test_the_encoder_is_built_of_its_keys(tmp_path: Path) -> None:
     assert (built["pooling"], built["channels"]) == ("statistics", [8, 16, 32, 64])
     assert isinstance(
         store.create(run.hparams.criterion, width=4, speakers=3, **run.hparams.criterion_options),
-        store._class("additive_margin_softmax"),
+        store.kind("additive_margin_softmax"),
     )
 
 

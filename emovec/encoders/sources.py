@@ -1,11 +1,13 @@
-"""Where embeddings come from: encoders and functionals by name, and several of them at once.
+"""Where embeddings come from: encoders, functionals and tables by name, and several at once.
 
 Shapes: N clips, E embedding.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,24 +19,46 @@ from emovec.encoders.base import Encoder
 from emovec.encoders.extract import Extracted, describe, extract
 from emovec.encoders.store import load_model
 from emovec.errors import HparamError
+from emovec.metrics.pair_blocks import Processes
+from emovec.tables import embedding_files
+from emovec.tables.corpus import Skip
+from emovec.tables.embedding_marks import EXTRACT
+from emovec.tables.embedding_shards import read_embeddings
+from emovec.tables.embeddings import Embeddings, match
 from emovec.tables.manifest import Utterance
 
 FUNCTIONALS_RATE = 16000  # Hz
 FUNCTIONALS = ("functionals", *opensmile.FEATURE_SETS)
 
-Source = Encoder | Extractor
+
+@dataclass(frozen=True)
+class Table:
+    """Embeddings that were extracted before.
+
+    Attributes:
+        name: its folder or file
+        embeddings: of clips, by their ids
+    """
+
+    name: str
+    embeddings: Embeddings
+
+
+Source = Encoder | Extractor | Table
 
 
 def open_sources(names: Sequence[str]) -> list[Source]:
     """What makes embeddings, by name.
 
     Args:
-        names: of each "functionals", "egemaps", "emobase2010", or the model folder of an encoder
+        names: of each "functionals", "egemaps", "emobase2010", the model folder of an encoder, or
+            the folder or file of a table of embeddings
 
     Raises:
+        EmbeddingError: if a table cannot be read
         HparamError: if there is none, one twice or one that is not known, or openSMILE is needed
             and missing
-        ModelError: if a folder cannot be loaded
+        ModelError: if a model folder cannot be loaded
     """
     if not names or len(set(names)) < len(names):
         raise HparamError(f"embeddings: {list(names)} found; expected one or more, each once.")
@@ -69,6 +93,9 @@ def embed(
     longest = max_seconds or math.ceil(max(u.duration for u in utterances))
     parts = []
     for source in sources:
+        if isinstance(source, Table):
+            parts.append(_of_table(source, utterances, copies))
+            continue
         rate = source.sample_rate if isinstance(source, Encoder) else FUNCTIONALS_RATE
         clips = UtteranceBatches(
             utterances, root, {}, rate, longest, augmentation=augmentation, copies=copies
@@ -80,6 +107,40 @@ def embed(
         else:
             parts.append(describe(source, clips, workers=workers))
     return side_by_side(parts)
+
+
+def embed_in_processes(
+    sources: Sequence[Source],
+    utterances: Sequence[Utterance],
+    root: Path,
+    processes: Processes,
+    **options: Any,
+) -> Extracted:
+    """What :func:`embed` gives, shared by processes; each gets all of it.
+
+    Args:
+        sources: as :func:`open_sources` gives them
+        utterances: rows of a manifest, at least one
+        root: folder that their paths are relative to
+        processes: that share the clips
+        options: of :func:`embed`
+    """
+    own = utterances[processes.rank :: processes.count]
+    part = embed(sources, own, root, **options) if own else None
+    parts = [part for part in processes.gather(part) if part is not None]
+    return parts[0] if len(parts) == 1 else one_below_the_other(parts)
+
+
+def unused_rows(sources: Sequence[Source], utterances: Sequence[Utterance]) -> list[str]:
+    """A sentence on each table that has embeddings of other clips as well."""
+    unused = {
+        source.name: len(match(source.embeddings, utterances).without_utterance)
+        for source in sources
+        if isinstance(source, Table)
+    }
+    return [
+        f"{name}: {rows} embeddings are of no clip here" for name, rows in unused.items() if rows
+    ]
 
 
 def side_by_side(parts: Sequence[Extracted]) -> Extracted:
@@ -116,17 +177,34 @@ def one_below_the_other(parts: Sequence[Extracted]) -> Extracted:
     )
 
 
+def _of_table(table: Table, utterances: Sequence[Utterance], copies: int) -> Extracted:
+    """The rows of some clips."""
+    if copies:
+        raise HparamError(
+            f"copies is {copies}, and {table.name} a table of embeddings, which has none; "
+            "expected 0. Give the encoder instead."
+        )
+    matched = match(table.embeddings, utterances)
+    skipped = tuple(Skip(id_, f"not in {table.name}") for id_ in matched.without_embedding)
+    return Extracted(list(matched.embeddings.ids), matched.embeddings.vectors, skipped)
+
+
 def _open(name: str) -> Source:
     if name == "functionals":
         return Extractor(name, NAMES, functionals)
     if name in opensmile.FEATURE_SETS:
         return opensmile.extractor(name)
-    if not Path(name).is_dir():
+    path = Path(name)
+    if path.is_file():
+        return Table(name, embedding_files.read(path))
+    if (path / EXTRACT).is_file():
+        return Table(name, read_embeddings(path))
+    if not path.is_dir():
         raise HparamError(
-            f"embeddings: '{name}' is no folder; expected one of {', '.join(FUNCTIONALS)}, or the "
-            "model folder of an encoder. Correct it."
+            f"embeddings: '{name}' is no folder; expected one of {', '.join(FUNCTIONALS)}, the "
+            "model folder of an encoder, or a table of embeddings. Correct it."
         )
-    model = load_model(Path(name))
+    model = load_model(path)
     if not isinstance(model, Encoder):
         raise HparamError(
             f"embeddings: {name} holds a {type(model).__name__}; expected an encoder, which gives "
