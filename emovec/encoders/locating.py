@@ -1,0 +1,105 @@
+"""Where a model is: a folder, one that comes with the package, or one of the Hugging Face hub."""
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from emovec.encoders import cards
+from emovec.encoders.folders import CARD, CONFIG, WEIGHTS, read_config
+from emovec.errors import ModelError
+
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class ModelListing:
+    """A model that comes with the package.
+
+    Attributes:
+        name: to load it by
+        size: bytes of its folder
+        licence: of what it was trained on, as its card has it; empty if that does not say
+        kind: name of its class in the registry
+        summary: a line on what it is
+    """
+
+    name: str
+    size: int
+    licence: str
+    kind: str
+    summary: str
+
+
+def find_model(name: str | Path) -> Path:
+    """The folder of a model, fetched if it is on the hub.
+
+    Args:
+        name: a folder; a name of :func:`shipped`; or organisation/name@revision of the hub
+
+    Raises:
+        ModelError: if there is none of that name, or it cannot be fetched
+    """
+    text = str(name)
+    if text and Path(name).is_dir():  # Path of nothing is this folder
+        return Path(name)
+    if isinstance(name, str) and name in _shipped_names():
+        return _shipped_folder() / name
+    repository, at, revision = text.partition("@")
+    if at and REPOSITORY.fullmatch(repository):
+        from emovec.encoders.hub import fetch
+
+        return fetch(repository, revision)
+    raise ModelError(_unknown(text))
+
+
+def shipped() -> list[ModelListing]:
+    """Models that come with the package, by name.
+
+    Raises:
+        ModelError: if a config.json of theirs is damaged
+    """
+    return [_listing(_shipped_folder() / name) for name in _shipped_names()]
+
+
+def _listing(folder: Path) -> ModelListing:
+    path = folder / CARD
+    card = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return ModelListing(
+        name=folder.name,
+        size=sum(file.stat().st_size for file in folder.iterdir()),
+        licence=cards.licence(card),
+        kind=str(read_config(folder / CONFIG).get("class")),
+        summary=cards.summary(card),
+    )
+
+
+def _shipped_folder() -> Path:
+    return Path(str(files("emovec"))) / "models"
+
+
+def _shipped_names() -> list[str]:
+    configs = _shipped_folder().glob(f"*/{CONFIG}")
+    return sorted(config.parent.name for config in configs)
+
+
+def _unknown(name: str) -> str:
+    """Message on a name that nothing goes by."""
+    if Path(name).is_file():
+        return (
+            f"{name}: a file; expected a folder with {CONFIG} and {WEIGHTS}. "
+            "Name the folder that it lies in."
+        )
+    if REPOSITORY.fullmatch(name):
+        from emovec.encoders.hub import UNPINNED
+
+        return (
+            f"{name}: no such folder, and as a name of the Hugging Face hub without a revision; "
+            f"{UNPINNED}. Choose one of https://huggingface.co/{name}/commits/main, or correct the "
+            "path."
+        )
+    names = ", ".join(_shipped_names()) or "none comes with this release"
+    return (
+        f"{name!r}: no such model; expected a folder with {CONFIG} and {WEIGHTS}, a name of the "
+        f"package ({names}), or organisation/name@revision of the Hugging Face hub. Correct it."
+    )
