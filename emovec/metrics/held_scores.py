@@ -19,11 +19,14 @@ class Scores:
 
     Attributes:
         values: (P,)
-        counts: (P,)
+        counts: (P,); None: one each
     """
 
     values: NDArray[np.float32]
-    counts: NDArray[np.int64]
+    counts: NDArray[np.int64] | None = None
+
+    def __getitem__(self, which: NDArray[np.bool_]) -> "Scores":
+        return Scores(self.values[which], None if self.counts is None else self.counts[which])
 
 
 class HeldScores:
@@ -41,8 +44,7 @@ class HeldScores:
     def add(self, cell: int, is_target: bool, values: NDArray[np.float32]) -> None:
         """Hold scores of trials of a cell."""
         if len(values):
-            once = np.broadcast_to(np.int64(1), values.shape)
-            self._chunks[cell, is_target].append(Scores(values, once))
+            self._chunks[cell, is_target].append(Scores(values))
             self.size += len(values)
 
     def keep_only(self, bins: NDArray[np.bool_]) -> None:
@@ -50,7 +52,7 @@ class HeldScores:
         for key, chunks in self._chunks.items():
             kept = [bins[key[0]][self.grid.index(chunk.values)] for chunk in chunks]
             self._chunks[key] = [
-                Scores(chunk.values[which], chunk.counts[which])
+                chunk[which]
                 for chunk, which in zip(chunks, kept, strict=True)
                 if which.any()
             ]
@@ -81,13 +83,15 @@ class HeldScores:
 def merged(chunks: Sequence[Scores]) -> Scores:
     """All scores of some chunks in rising order, each different one once.
 
-    >>> one = Scores(np.float32([2, 1]), np.array([1, 1]))
+    >>> one = Scores(np.float32([2, 1]))
     >>> merged([one, one]).counts.tolist()
     [2, 2]
     """
     values = np.concatenate([np.empty(0, np.float32), *(chunk.values for chunk in chunks)])
-    counts = np.concatenate([np.empty(0, np.int64), *(chunk.counts for chunk in chunks)])
+    if all(chunk.counts is None for chunk in chunks):
+        return Scores(*np.unique(values, return_counts=True))
+    counts = [np.ones(len(c.values), int) if c.counts is None else c.counts for c in chunks]
     different, places = np.unique(values, return_inverse=True)
     totals = np.zeros(len(different), dtype=np.int64)
-    np.add.at(totals, places, counts)
+    np.add.at(totals, places, np.concatenate(counts))
     return Scores(different, totals)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+ROWS = 4096  # embeddings that are normalised at a time
+
 
 @dataclass(frozen=True, eq=False)
 class PairScores:
@@ -100,17 +102,22 @@ def cosine_scores(embeddings: ArrayLike, mean: ArrayLike | None = None) -> PairS
     >>> cosine_scores([[1, 0], [0, 2], [3, 0]]).block(slice(0, 1), slice(1, 3)).tolist()
     [[0.0, 1.0]]
     """
-    x = np.array(embeddings, dtype=np.float64)  # (N, E), a copy
+    x = np.asarray(embeddings)
     if x.ndim != 2:
         raise ValueError(f"embeddings are {x.shape}; expected (N, E).")
-    if mean is not None:
-        x -= np.asarray(mean, dtype=np.float64)
-    lengths = np.linalg.norm(x, axis=1)  # (N,)
+    centre = np.zeros(x.shape[1]) if mean is None else np.asarray(mean, dtype=np.float64)
+    unit = np.empty(x.shape, dtype=np.float32)
+    lengths = np.empty(len(x))
+    for first in range(0, len(x), ROWS):  # in double precision, a part at a time
+        rows = slice(first, first + ROWS)
+        part = x[rows].astype(np.float64) - centre
+        lengths[rows] = np.linalg.norm(part, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            unit[rows] = part / lengths[rows, None]
     unusable = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
     if len(unusable):
         raise ValueError(
             f"embeddings {unusable[:5].tolist()} ({len(unusable)} in all) are zero, NaN or "
             "infinite; expected finite vectors with a direction. Leave these clips out."
         )
-    x /= lengths[:, None]
-    return PairScores(x.astype(np.float32))
+    return PairScores(unit)

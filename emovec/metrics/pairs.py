@@ -84,6 +84,7 @@ def pair_matrix(
     if not isinstance(scores, PairScores):
         scores = cosine_scores(scores)
     pairing = pair_up(scores, speakers, emotions, genders, texts, same_text, seed)
+    del scores  # the pairing has them in its own order
     own = (reference, reference)
     fixed = "-".join(own) if own in pairing.cells else None
     grid = grid_around(_sampled(pairing, seed), BINS)
