@@ -82,14 +82,17 @@ class MelFrontEnd(nn.Module):
             nn.init.kaiming_normal_(convolution.weight)
             nn.init.zeros_(convolution.bias)
 
-    def forward(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames of waves (B, T) with (B,) valid samples.
+    def describe(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel (B, F, M) of waves (B, T) with (B,) valid samples, and (B,) valid frames."""
+        return self.log_mel(waves), frame_counts(lengths, WINDOW, HOP)
+
+    def convolve(self, bands: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of log-mel (B, F, M) with (B,) valid frames.
 
         Returns:
-            (B, F, D), and (B,) valid frames; those behind are not meant to be used
+            (B, F', D), and (B,) valid frames; those behind are not meant to be used
         """
-        values = self.log_mel(waves).transpose(1, 2)  # (B, M, F)
-        counts = frame_counts(lengths, WINDOW, HOP)
+        values = bands.transpose(1, 2)  # (B, M, F)
         for convolution in self.convolutions:
             values = functional.gelu(convolution(values))
             counts = frame_counts(counts, KERNEL, STRIDE)
@@ -138,15 +141,17 @@ class SampleFrontEnd(nn.Module):
                 channels = block.layer_norm.num_channels
                 block.layer_norm = ValidGroupNorm(channels, channels)
 
-    def forward(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames of waves (B, T) with (B,) valid samples.
+    def describe(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Waves (B, T), normalised if so wanted, and (B,) valid samples."""
+        return _normalize(waves, lengths) if self.normalize_waves else waves, lengths
+
+    def convolve(self, waves: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of waves (B, T) of :meth:`describe` with (B,) valid samples.
 
         Returns:
             (B, F, D), and (B,) valid frames; those behind are not meant to be used
         """
-        if self.normalize_waves:
-            waves = _normalize(waves, lengths)
-        values, counts = waves[:, None], lengths  # (B, 1, T)
+        values = waves[:, None]  # (B, 1, T)
         for block in self.conv_layers:
             values = block.conv(values)
             counts = frame_counts(counts, block.kernel_size, block.stride)

@@ -145,6 +145,12 @@ class ResNet(Encoder):
         """Embeddings (B, E); takes and raises what :meth:`frames` does."""
         return self.project(self.pooling(*self.frames(waves, lengths)))
 
+    def embed_features(self, features: Tensor) -> Tensor:
+        """Embeddings (B, E) of features (B, F, M) of :meth:`describe` without padding."""
+        frames = self.network.convolve(features, [None] * len(self.network.stages))
+        counts = torch.full((frames.shape[0],), frames.shape[1], device=frames.device)
+        return self.project(self.pooling(frames, counts))
+
     def class_features(self, embeddings: Tensor) -> Tensor:
         """What a classifier of speakers or emotions takes: batch-normalised embeddings (B, E)."""
         return self.norm(embeddings)

@@ -19,7 +19,7 @@ import torchaudio
 from torch import Tensor, nn
 
 from emovec.audio.padding import valid_mask, zero_padding
-from emovec.encoders.base import Encoder
+from emovec.encoders.base import Encoder, valid_mean
 from emovec.encoders.front_end import MelFrontEnd, SampleFrontEnd
 from emovec.encoders.store import fit_weights, read_weights
 from emovec.errors import HparamError, ModelError
@@ -132,11 +132,24 @@ class WavLM(Encoder):
     def frames(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Frames as :class:`Encoder` says; in training with spans zeroed and layers skipped."""
         outputs, counts = self.layer_outputs(waves, lengths)
-        if self.layer_weights is None:
-            return zero_padding(outputs[-1], counts), counts
-        shares = self.layer_weights.softmax(dim=0)
-        mixed = sum(share * output for share, output in zip(shares, outputs, strict=True))
-        return zero_padding(mixed, counts), counts
+        return zero_padding(self._mix(outputs), counts), counts
+
+    def describe(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What comes before the first weight: log-mel (B, F, M) of tiny, else waves (B, T).
+
+        Takes and raises what :meth:`frames` does.
+
+        Returns:
+            these, and (B,) valid places along F or T
+        """
+        self.check(waves, lengths)
+        return self.feature_extractor.describe(zero_padding(waves, lengths), lengths)
+
+    def embed_features(self, features: Tensor) -> Tensor:
+        """Embeddings (B, E) of features of :meth:`describe` without padding."""
+        counts = torch.full((features.shape[0],), features.shape[1], device=features.device)
+        outputs, counts = self._outputs(features, counts)
+        return valid_mean(self._mix(outputs), counts)
 
     def layer_outputs(self, waves: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
         """Outputs of all layers, the last one after the closing layer norm of large.
@@ -146,8 +159,10 @@ class WavLM(Encoder):
         Returns:
             L tensors (B, F, D), and (B,) valid frames; what lies behind them has no meaning
         """
-        self.check(waves, lengths)
-        features, counts = self.feature_extractor(zero_padding(waves, lengths), lengths)
+        return self._outputs(*self.describe(waves, lengths))
+
+    def _outputs(self, features: Tensor, counts: Tensor) -> tuple[list[Tensor], Tensor]:
+        features, counts = self.feature_extractor.convolve(features, counts)
         values = self.encoder.feature_projection(features)  # (B, F, D)
         if self.training and self.mask_time_probability > 0:
             spans = draw_spans(
@@ -165,7 +180,7 @@ class WavLM(Encoder):
         values = transformer.dropout(values)
         # Computed here, not in the first layer, since the others need it when that one is skipped.
         bias = transformer.layers[0].attention.compute_bias(frames, frames)[None]  # (1, H, F, F)
-        padding = torch.zeros(len(values), frames, dtype=bias.dtype, device=bias.device)
+        padding = torch.zeros(values.shape[0], frames, dtype=bias.dtype, device=bias.device)
         padding = padding.masked_fill(~valid_mask(counts, frames), -torch.inf)
         outputs = []
         for layer, keep in zip(transformer.layers, self._kept_layers(), strict=True):
@@ -175,6 +190,14 @@ class WavLM(Encoder):
         if norm_first:
             outputs[-1] = transformer.layer_norm(outputs[-1])
         return outputs
+
+    def _mix(self, outputs: list[Tensor]) -> Tensor:
+        """Frames (B, F, D): the last layer's, or the weighted sum of all."""
+        if self.layer_weights is None:
+            return outputs[-1]
+        shares = self.layer_weights.softmax(dim=0).unbind()
+        first, *others = (share * output for share, output in zip(shares, outputs, strict=True))
+        return sum(others, start=first)
 
     def _kept_layers(self) -> list[bool]:
         if not self.training:

@@ -1,0 +1,147 @@
+"""Embeddings of exported encoders by onnxruntime; the extra "onnx".
+
+Shapes: B batch, T samples, F frames, M bands, E embedding.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emovec.encoders.base import Encoder
+from emovec.encoders.budget import MemoryBudget
+from emovec.encoders.folders import config_faults
+from emovec.encoders.onnx_export import FACTS, INPUT, OUTPUT, Facts, require
+from emovec.encoders.registry import create
+from emovec.errors import HparamError, ModelError
+
+MOST_TENSORS = 10_000  # that an encoder is made of
+
+
+class OnnxEncoder(Encoder):
+    """An exported encoder in the place of the one that it was made from, on the CPU.
+
+    Its calls may come from several threads at once.
+
+    Attributes:
+        facts: what the file says of itself
+
+    Args:
+        path: a file of :func:`~emovec.encoders.onnx_export.export_onnx`
+        threads: of onnxruntime for one call; None for as many as torch has
+        weights_sha256: of the weights that it must have been made from, as
+            :func:`~emovec.encoders.onnx_export.weights_checksum` says it; None for any
+
+    Raises:
+        HparamError: if onnxruntime is not installed, or the threads are not at least 1
+        ModelError: if the file is missing, no such export, or of other weights
+    """
+
+    def __init__(self, path: Path, threads: int | None = None, weights_sha256: str | None = None):
+        super().__init__()
+        self._session = _open(path, torch.get_num_threads() if threads is None else threads)
+        self.facts = _read_facts(path, self._session)
+        if weights_sha256 not in (None, self.facts.weights_sha256):
+            raise ModelError(
+                f"{path}: exported from weights with checksum {self.facts.weights_sha256}; "
+                f"expected {weights_sha256}. Export the encoder again."
+            )
+        self._front = _front(self.facts, path)
+        self.embedding_size = self._front.embedding_size
+        self.frame_size, self.sample_rate = self._front.frame_size, self._front.sample_rate
+        self.padding_safe, self.shortest = self._front.padding_safe, self._front.shortest
+        self.needs_speech = self._front.needs_speech
+        self.eval()
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Embeddings (B, E); takes and raises what the exported encoder does."""
+        features, counts = self._front.describe(waves, lengths)
+        embeddings = torch.empty(len(waves), self.embedding_size)
+        for count in counts.unique().tolist():
+            rows = torch.nonzero(counts == count).flatten()
+            clips = features[rows, :count].cpu().numpy()
+            (found,) = self._session.run([OUTPUT], {INPUT: clips})
+            embeddings[rows.cpu()] = torch.from_numpy(found)
+        return embeddings.to(waves.device)
+
+    def hears(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Clips (B,) that have an embedding, as the exported encoder says."""
+        return self._front.hears(waves, lengths)
+
+    def class_features(self, embeddings: Tensor) -> Tensor:
+        """Nothing: what classifiers take is not in the graph.
+
+        Raises:
+            ModelError: always
+        """
+        raise ModelError(
+            "OnnxEncoder: exported without what its classifiers take; use the encoder in torch."
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments that build the exported encoder again, without its weights."""
+        return dict(self.facts.arguments)
+
+    def train(self, mode: bool = True) -> "OnnxEncoder":
+        """Nothing but evaluation: a graph cannot be trained."""
+        return super().train(False)
+
+
+def _open(path: Path, threads: int) -> Any:
+    require("onnxruntime")
+    import onnxruntime
+
+    if threads < 1:
+        raise HparamError(f"OnnxEncoder: threads is {threads}; expected at least 1. Correct it.")
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; expected an exported encoder. Check the path.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3  # errors
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    # Not one class: onnxruntime has a dozen, without a common one below Exception
+    except Exception as error:
+        raise ModelError(
+            f"{path}: cannot be opened by onnxruntime ({error}). Export the encoder again."
+        ) from error
+
+
+def _read_facts(path: Path, session: Any) -> Facts:
+    try:
+        facts = Facts(**json.loads(session.get_modelmeta().custom_metadata_map[FACTS]))
+        return replace(facts, arguments=dict(facts.arguments))
+    except (KeyError, ValueError, TypeError) as error:
+        raise ModelError(
+            f"{path}: says nothing of an encoder ({error!r}); expected a file of `emovec`. "
+            "Export the encoder again."
+        ) from error
+
+
+def _front(facts: Facts, path: Path) -> Any:
+    """The encoder with neither weights nor the memory that they take: only its front end is used.
+
+    Raises:
+        ModelError: if there is none such
+    """
+    faults = config_faults({"class": facts.encoder, "arguments": facts.arguments}, path)
+    if faults:
+        raise ModelError(faults[0])
+    size = torch.empty(path.stat().st_size, dtype=torch.uint8, device="meta")
+    try:
+        with MemoryBudget([size], spare_tensors=MOST_TENSORS):
+            encoder = create(facts.encoder, **facts.arguments)
+    # Whatever it raises: the arguments are a stranger's, and constructors trust their types
+    except Exception as error:
+        raise ModelError(
+            f"{path}: the arguments of '{facts.encoder}' do not fit ({error}). "
+            "Was it made by another release?"
+        ) from error
+    if not isinstance(encoder, Encoder):
+        raise ModelError(f"{path}: of '{facts.encoder}'; expected an encoder. Choose another file.")
+    for parameter in encoder.parameters():
+        parameter.data = parameter.data.new_empty(0)
+    return encoder
