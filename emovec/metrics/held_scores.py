@@ -52,9 +52,7 @@ class HeldScores:
         for key, chunks in self._chunks.items():
             kept = [bins[key[0]][self.grid.index(chunk.values)] for chunk in chunks]
             self._chunks[key] = [
-                chunk[which]
-                for chunk, which in zip(chunks, kept, strict=True)
-                if which.any()
+                chunk[which] for chunk, which in zip(chunks, kept, strict=True) if which.any()
             ]
         self._measure()
 

@@ -59,13 +59,29 @@ class ScoreGrid:
         return places.astype(np.intp)
 
 
+FARTHEST = 20  # interquartile ranges
+
+
 def grid_around(scores: NDArray[np.float32], bins: int) -> ScoreGrid:
     """Bins for scores such as these, none so narrow that rounding could mistake it for another.
+
+    They reach to 20 interquartile ranges from the median at most, lest a few extreme scores crowd
+    all others into few bins.
+
+    Raises:
+        ValueError: if a score is NaN or infinite
 
     >>> grid_around(np.float32([0.5, 0.5]), 1024).index(np.float32([0.5])).tolist()
     [512]
     """
-    low, high = float(scores.min()), float(scores.max())
+    if not np.isfinite(scores).all():
+        raise ValueError("scores are NaN or infinite; expected embeddings of a usual size.")
+    low, lower, middle, upper, high = np.quantile(
+        scores.astype(np.float64), [0, 0.25, 0.5, 0.75, 1]
+    )
+    reach = FARTHEST * (upper - lower)
+    if reach > 0:
+        low, high = max(low, middle - reach), min(high, middle + reach)
     rounding = max(float(np.spacing(np.float32(max(abs(low), abs(high))))), 1e-30)
     finest = 8 * bins * rounding
     beyond = max(0.05 * (high - low), finest - (high - low)) / 2

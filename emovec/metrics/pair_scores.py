@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-ROWS = 4096  # embeddings that are normalised at a time
+ROWS = 4096  # embeddings that are worked on at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +56,21 @@ class PairScores:
         """Scores among some of the clips, in another order."""
         return PairScores(**{name: values[clips] for name, values in self._parts().items()})
 
-    def block(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """Scores (R, C) of some clips against others."""
-        scores = self.vectors[rows] @ self.vectors[columns].T  # (R, C)
+    def block(self, rows: slice, columns: slice, size: int = 0) -> NDArray[np.float32]:
+        """Scores (R, C) of some clips against others.
+
+        Args:
+            rows: clips on the one side
+            columns: clips on the other side
+            size: both sides are filled up with zeros to this many clips, so that the scores of two
+                pairs of the same vectors are equal whatever block they are in: products of
+                different sizes are rounded differently
+        """
+        one, other = _filled(self.vectors[rows], size), _filled(self.vectors[columns], size)
+        scores = one @ other.T
+        scores = np.ascontiguousarray(
+            scores[: len(self.vectors[rows]), : len(self.vectors[columns])]
+        )
         if self.offsets is not None:
             scores += self.offsets[rows, None] + self.offsets[columns]
         if self.scales is not None:
@@ -69,7 +81,11 @@ class PairScores:
 
     def pairs(self, first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.float32]:
         """Scores (P,) of pairs of clips, of a list of trials for example."""
-        scores = np.einsum("ij,ij->i", self.vectors[first], self.vectors[second])
+        scores = np.empty(len(first), dtype=np.float32)
+        for begin in range(0, len(first), ROWS):
+            part = slice(begin, begin + ROWS)
+            one, other = self.vectors[first[part]], self.vectors[second[part]]
+            scores[part] = np.einsum("ij,ij->i", one, other)
         if self.offsets is not None:
             scores += self.offsets[first] + self.offsets[second]
         if self.scales is not None:
@@ -86,6 +102,13 @@ class PairScores:
             "shifts": self.shifts,
         }
         return {name: values for name, values in parts.items() if values is not None}
+
+
+def _filled(vectors: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """A copy with zeros behind; a product of an array with itself would take another way."""
+    filled = np.zeros((max(size, len(vectors)), vectors.shape[1]), dtype=np.float32)
+    filled[: len(vectors)] = vectors
+    return filled
 
 
 def cosine_scores(embeddings: ArrayLike, mean: ArrayLike | None = None) -> PairScores:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emovec.metrics.pair_blocks import ALONE, Block, Processes
 from emovec.metrics.pair_scores import PairScores
+from emovec.metrics.threads import in_threads
 
 TILE = 512  # clips; its scores and their bins, 3 MB, stay in a processor's cache
 
@@ -68,7 +69,7 @@ class Pairing:
 
     def block(self, tile: Tile) -> Block:
         """Scores of a tile, and which of them are of trials."""
-        scores = self.scores.block(tile.rows, tile.columns)
+        scores = self.scores.block(tile.rows, tile.columns, TILE)
         return Block(
             scores, self.speakers[tile.rows], self.speakers[tile.columns], self.allowed(tile)
         )
@@ -94,11 +95,10 @@ class Pairing:
             yield from zip(first.tolist(), second.tolist(), strict=True)
 
     def blocks(self, cell: str, processes: Processes = ALONE) -> Iterator[Block]:
-        """Blocks of a cell, computed one by one; of several processes each has its own."""
+        """Blocks of a cell, few of them at a time; of several processes each has its own."""
         number = self.names.index(cell)
         tiles = [tile for tile in self.tiles if tile.cell == number]
-        for tile in tiles[processes.rank :: processes.count]:
-            yield self.block(tile)
+        return in_threads(self.block, tiles[processes.rank :: processes.count])
 
 
 def pair_up(
@@ -168,6 +168,10 @@ def _tiles(genders: NDArray, emotions: NDArray) -> tuple[list[tuple[str, str]], 
     ]
     cells = sorted({(one[1], other[1]) for one, other in pairs})
     number = {cell: place for place, cell in enumerate(cells)}
+    names = ["-".join(cell) for cell in cells]
+    twice = [cell for cell, name in zip(cells, names, strict=True) if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"emotions: {twice} have one name; expected emotions without hyphens.")
     return cells, [
         Tile(number[one[1], other[1]], rows, columns)
         for one, other in pairs

@@ -50,8 +50,8 @@ def pair_matrix(
 
     Every clip is tried against every other one, once; a trial is a target if the speaker is the
     same. Rates are exact, those of :func:`~emovec.metrics.verification.equal_error_rate` on all
-    scores of a cell, in memory of a fixed size beside the embeddings; time grows with the number
-    of trials. Intervals resample speakers, both sides of a trial at once.
+    scores of a cell, in little memory beside the embeddings and a copy of them; time grows with
+    the number of trials. Intervals resample speakers, both sides of a trial at once.
 
     Args:
         scores: embeddings (N, E), compared by cosine; or how they are compared
@@ -87,17 +87,21 @@ def pair_matrix(
     del scores  # the pairing has them in its own order
     own = (reference, reference)
     fixed = "-".join(own) if own in pairing.cells else None
-    grid = grid_around(_sampled(pairing, seed), BINS)
+    grid = processes.gather(grid_around(_sampled(pairing, seed), BINS))[0]  # machines may round
     cells = _without_intervals(pairing, grid, fixed, processes)
     if fixed is None or cells[fixed].threshold is None:
         fixed = None
     pools = _pools(pairing)
+    names = [name for name in pairing.names if cells[name].clips]  # none of the same text: no cell
     resamples = None
     if draws:
         resamples = resample(
             lambda name: pairing.blocks(name, processes),
-            [cells[name] for name in pairing.names],
-            {pool: [pairing.names[cell] for cell in group] for pool, group in pools.items()},
+            [cells[name] for name in names],
+            {
+                pool: [name for name in names if pairing.names.index(name) in group]
+                for pool, group in pools.items()
+            },
             grid,
             int(pairing.speakers.max()) + 1,
             reference=fixed,
@@ -109,8 +113,8 @@ def pair_matrix(
         cells = {name: _with_intervals(cell, resamples) for name, cell in cells.items()}
     difference, difference_interval = _difference(cells, resamples)
     return PairMatrix(
-        cells=tuple(cells[name] for name in pairing.names),
-        pools={pool: cells[pool] for pool in pools},
+        cells=tuple(cells[name] for name in names),
+        pools={pool: cells[pool] for pool in pools if cells[pool].clips},
         difference=difference,
         difference_interval=difference_interval,
         reference=fixed,
@@ -240,18 +244,26 @@ def _at(threshold: float, cell: Cell, trials: WeightedTrials) -> Cell:
 
 
 def _with_intervals(cell: Cell, resamples: Resamples) -> Cell:
-    """The cell with an interval of each rate that it has."""
+    """The cell with an interval of each rate that it has, which holds the rate.
+
+    Resamples are linear between thresholds, rates at the reference threshold are at it: where many
+    scores are tied there, one may be outside of what the other spans.
+    """
     found = (
         ("interval", cell.eer, resamples.rates),
         ("frr_interval", cell.frr, resamples.frr),
         ("far_interval", cell.far, resamples.far),
     )
+    intervals = {
+        name: (value, interval(value, values[cell.name], resamples.method, cell.speakers))
+        for name, value, values in found
+        if value is not None
+    }
     return replace(
         cell,
         **{
-            name: interval(value, values[cell.name], resamples.method, cell.speakers)
-            for name, value, values in found
-            if value is not None
+            name: bounds and (min(bounds[0], value), max(bounds[1], value))
+            for name, (value, bounds) in intervals.items()
         },
     )
 

@@ -1,27 +1,26 @@
-"""Exact counts of all scores, in memory of a fixed size.
+"""Exact counts of all scores, in little memory.
 
 Every score is counted in one of some thousand equal bins. Which bins hold an operating point that
 is asked for is known when all are counted; the scores themselves are needed in these bins alone.
 So scores are held as long as they fit, and when they do not, those are dropped which the counts so
 far, of tiles in random order, rule out by the widest margin that fits. Should a bin that is needed
 in the end be among the dropped, the products are computed again, and this time only its scores are
-held. Either way the result is that of sorting all scores.
+held. Either way the result is that of sorting all scores. What is held is little unless most scores
+crowd in one bin of thousands, as when a tenth of all clips have scores of quite another size.
 
 Shapes: C cells, B bins, N clips, R and C' clips of the two sides of a block, P scores.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from emovec.metrics.held_scores import HeldScores, Scores
 from emovec.metrics.pair_blocks import Processes, ScoreGrid
 from emovec.metrics.pairing import Pairing, Tile
+from emovec.metrics.threads import in_threads
 
 MOST_HELD = 2**24  # scores; 64 MiB
 WIDEST_MARGIN, NARROWEST_MARGIN = 0.1, 1e-5  # of a difference of rates
@@ -96,7 +95,8 @@ class _Tally:
         """Count all tiles; without ``deciding`` nothing that is held is dropped on the way."""
         most = most_held
         tiles = self.pairing.tiles[processes.rank :: processes.count]
-        for _ in _in_threads(self._count_tile, tiles):
+        for add in in_threads(self._count_tile, tiles):
+            add()
             if self.held.size > most:
                 if deciding is not None:
                     self._drop(deciding, most_held // 2)
@@ -140,25 +140,3 @@ class _Tally:
             self.held.add(tile.cell, False, impostor_scores)
 
         return add
-
-
-def _in_threads(
-    work: Callable[[Tile], Callable[[], None]], tiles: Sequence[Tile]
-) -> Iterator[Tile]:
-    """Work in as many threads as a matrix product would take, what it returns in this one.
-
-    A product in one thread each, and counting beside it, use all cores; products in all threads
-    would leave the counting to one. The order is that of the tiles.
-    """
-    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    threads = max((library["num_threads"] for library in libraries), default=1)
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        waiting: deque = deque()
-        for tile in tiles:
-            waiting.append(pool.submit(work, tile))
-            if len(waiting) > 2 * threads:
-                waiting.popleft().result()()
-                yield tile
-        for found in waiting:
-            found.result()()
-            yield tile

@@ -252,3 +252,73 @@ def test_the_demonstration_of_the_method_is_worse_across_emotions():
     embeddings += 0.8 * random.normal(size=embeddings.shape)
     matrix = pair_matrix(embeddings, **known, draws=0)
     assert matrix.difference > 0.02
+
+
+@pytest.mark.parametrize("size", [64, 256, 1582])
+@pytest.mark.parametrize("clips", [40, 700])
+def test_equal_embeddings_have_equal_scores_whatever_the_block(size, clips):
+    random = np.random.default_rng(size)
+    known = labels(random, clips, speakers=8)
+    known["genders"] = None
+    matrix = pair_matrix(np.tile(random.normal(size=size), (clips, 1)), **known, draws=0)
+    assert {cell.eer for cell in matrix.rows} <= {0.5, None}
+    repeated = random.normal(size=(3, size))[random.integers(3, size=clips)]
+    rates = {pair_matrix(repeated, **known, draws=0, seed=s).pools["pooled"].eer for s in range(4)}
+    assert len(rates) == 1
+
+
+def test_few_extreme_scores_do_not_crowd_the_others(monkeypatch):
+    random = np.random.default_rng(8)
+    known = labels(random, 600, speakers=30)
+    scales = np.full(600, 5, np.float32)
+    scales[:3] = 1e5
+    scores = PairScores(random.integers(-9, 10, size=(600, 8)).astype(np.float32), None, scales)
+    held = []
+
+    def watched(*arguments):
+        counts = count_scores(*arguments, most_held=5000)
+        held.extend(len(s.values) for s in (*counts.target_scores, *counts.impostor_scores))
+        return counts
+
+    monkeypatch.setattr(pairs, "count_scores", watched)
+    matrix = pair_matrix(scores, **known, draws=0)
+    assert sum(held) < 0.1 * (matrix.pools["pooled"].impostors)
+    assert_as_sorted(matrix, by_sorting(scores, **known), **EXACT)
+
+
+def test_pairs_of_emotions_that_would_have_one_name():
+    with pytest.raises(ValueError, match="have one name; expected emotions without hyphens"):
+        pair_matrix(np.eye(8) + 1, list("aabbccdd"), ["a-b", "c", "a", "b-c"] * 2, draws=0)
+
+
+def test_a_cell_without_any_pair_of_one_text_is_not_there():
+    matrix = pair_matrix(
+        np.random.default_rng(0).normal(size=(6, 3)),
+        list("aabbab"),
+        ["anger"] * 4 + ["fear"] * 2,
+        texts=["it", "it", "it", "it", "is", "is"],
+        same_text=True,
+        draws=20,
+    )
+    assert [cell.name for cell in matrix.cells] == ["anger-anger", "fear-fear"]
+    assert "cross" not in matrix.pools
+
+
+def test_intervals_hold_their_rates_where_scores_are_tied():
+    random = np.random.default_rng(9)
+    known = labels(random, 120, speakers=12)
+    for embeddings in (np.ones((120, 4)), np.sign(random.normal(size=(120, 4)))):
+        for cell in pair_matrix(embeddings, **known, draws=100).rows:
+            for value, bounds in (
+                (cell.eer, cell.interval),
+                (cell.frr, cell.frr_interval),
+                (cell.far, cell.far_interval),
+            ):
+                assert value is None or bounds is None or bounds[0] <= value <= bounds[1]
+
+
+def test_scores_too_large_for_numbers():
+    with pytest.raises(ValueError, match="scores are NaN or infinite"):
+        pair_matrix(
+            PairScores(np.full((4, 2), 1e30, np.float32)), list("aabb"), ["anger"] * 4, draws=0
+        )

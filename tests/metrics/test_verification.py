@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
@@ -44,6 +44,7 @@ def rate_by_counting(scores, is_target):
     raise AssertionError("no crossing")
 
 
+@settings(max_examples=2000)
 @given(TRIALS)
 def test_rate_is_the_diagonal_of_scikit_learn_s_roc(trials):
     scores, is_target, weights = arrays_of(trials)
