@@ -44,7 +44,6 @@ def rate_by_counting(scores, is_target):
     raise AssertionError("no crossing")
 
 
-@settings(max_examples=2000)
 @given(TRIALS)
 def test_rate_is_the_diagonal_of_scikit_learn_s_roc(trials):
     scores, is_target, weights = arrays_of(trials)
@@ -52,6 +51,13 @@ def test_rate_is_the_diagonal_of_scikit_learn_s_roc(trials):
         expected = crossing_in_scikit_learn(scores, is_target, given_weights)
         rate, _ = equal_error_rate(scores, is_target, given_weights)
         assert rate == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None)
+@given(TRIALS)
+def test_thousands_of_rates_are_scikit_learn_s(trials):
+    test_rate_is_the_diagonal_of_scikit_learn_s_roc.hypothesis.inner_test(trials)
 
 
 def test_rate_is_scikit_learn_s_on_many_continuous_scores():
