@@ -4,11 +4,20 @@ What is public is imported on first use, so that ``import emovec`` costs nothing
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors
+    from emovec.api import load as load
+    from emovec.api import similarity as similarity
+    from emovec.transformer import EmbeddingTransformer as EmbeddingTransformer
 
 __version__ = "0.1.0"
 
-_PUBLIC = {"load": "emovec.api"}
+_PUBLIC = {
+    "load": "emovec.api",
+    "similarity": "emovec.api",
+    "EmbeddingTransformer": "emovec.transformer",
+}
 _MODULES = ("sphere", "labels", "errors")
 
 

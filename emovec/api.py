@@ -1,128 +1,159 @@
-"""Models for those who do not care about torch: files in, numbers out."""
+"""Models for those who do not care about torch: files in, numbers out.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Embeddings, predictions, and how alike two voices are::
+
+    encoder = emovec.load("runs/speaker/xvector/1/model")
+    encoder.embed(["a.wav", "b.flac"])  # (2, E)
+    emovec.similarity("a.wav", "b.flac", model=encoder)
+    emovec.load("runs/ser/emosphere/1/model").predict("a.wav")
+"""
+
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import ArrayLike
 
-from emovec import sphere
-from emovec.audio.batches import pad
-from emovec.audio.loading import load as load_audio
+from emovec.audio.clips import File
+from emovec.encoders.base import Encoder
+from emovec.encoders.folders import CARD
+from emovec.encoders.locating import find_model, shipped
 from emovec.encoders.store import load_model
-from emovec.errors import AudioError, ModelError
-from emovec.labels import AFFECT_AXES
-from emovec.training.models import AffectModel
+from emovec.errors import ModelError
+from emovec.loaded import EncoderModel, Engine, Model
+from emovec.metrics.pair_scores import cosine_scores
+from emovec.predictors import (
+    AffectPrediction,
+    AffectPredictor,
+    EmotionPrediction,
+    EmotionPredictor,
+)
+from emovec.training.models import AffectModel, EmotionModel
 
-File = str | Path
+__all__ = [
+    "AffectPrediction",
+    "AffectPredictor",
+    "EmotionPrediction",
+    "EmotionPredictor",
+    "EncoderModel",
+    "Model",
+    "load",
+    "similarity",
+    "usual_encoder",
+]
 
-
-@dataclass(frozen=True)
-class AffectPrediction:
-    """What a model says of one file.
-
-    Attributes:
-        file: as given
-        valence: on the scale of the corpus that the model was trained on
-        arousal: likewise
-        dominance: likewise
-        region: of the affect sphere, by the model's region head; of the predicted affect where
-            it has none
-        region_probability: what the region head gives it; None where there is none
-        emotions: probability of each class, where the model has an emotion head
-    """
-
-    file: str
-    valence: float
-    arousal: float
-    dominance: float
-    region: int
-    region_probability: float | None
-    emotions: dict[str, float]
+USUAL = "xvector"  # the encoder where none is named
 
 
-class AffectPredictor:
-    """A trained affect model with its way from files to numbers.
-
-    Args:
-        model: in evaluation mode
-    """
-
-    def __init__(self, model: AffectModel) -> None:
-        self.model = model.eval()
-        self._settings = model.arguments()
-
-    @property
-    def affect_scale(self) -> tuple[float, float]:
-        """Lowest and highest value of the affect axes."""
-        low, high = self._settings["affect_scale"]
-        return low, high
-
-    def predict(self, files: File | Sequence[File]) -> AffectPrediction | list[AffectPrediction]:
-        """Affect of one file, or of each of several.
-
-        Args:
-            files: audio of any rate and format that soundfile reads; cut at the length that the
-                model was trained on
-
-        Raises:
-            AudioError: if a file is missing, empty, unreadable or too short
-        """
-        if isinstance(files, (str, Path)):
-            return self._predict(files)
-        return [self._predict(file) for file in files]
-
-    def _predict(self, file: File) -> AffectPrediction:
-        wave = load_audio(
-            Path(file),
-            sample_rate=self.model.encoder.sample_rate,
-            max_seconds=self._settings["max_seconds"],
-        )
-        shortest = self.model.encoder.shortest
-        if len(wave) < shortest:
-            raise AudioError(
-                f"{file}: {len(wave)} samples at {self.model.encoder.sample_rate} Hz; "
-                f"expected at least {shortest}. Pad it with silence."
-            )
-        with torch.inference_mode():
-            outputs = {name: rows[0] for name, rows in self.model(*pad([wave])).items()}
-        return self._prediction(str(file), outputs)
-
-    def _prediction(self, file: str, outputs: dict[str, Tensor]) -> AffectPrediction:
-        unit = outputs["affect"].double().numpy().clip(0, 1)  # (3,)
-        low, high = self.affect_scale
-        region, probability = self._region(unit, outputs)
-        emotions = {}
-        if "emotion" in outputs:
-            shares = outputs["emotion"].softmax(dim=0).tolist()
-            emotions = dict(zip(self._settings["heads"]["emotion"], shares, strict=True))
-        affect = dict(zip(AFFECT_AXES, (low + unit * (high - low)).tolist(), strict=True))
-        return AffectPrediction(
-            file, region=region, region_probability=probability, emotions=emotions, **affect
-        )
-
-    def _region(self, unit: np.ndarray, outputs: dict[str, Tensor]) -> tuple[int, float | None]:
-        if "region" not in outputs:
-            regions, axes = self._settings["regions"], self._settings["axes"]
-            return int(sphere.region(2 * unit - 1, regions, axes)), None
-        shares = outputs["region"].softmax(dim=0)
-        return int(shares.argmax()), float(shares.max())
+@overload
+def load(
+    name: File, *, device: str | None = None, engine: Literal["torch"] = "torch"
+) -> EncoderModel | AffectPredictor | EmotionPredictor: ...
 
 
-def load(folder: str | Path) -> AffectPredictor:
-    """A trained model from its folder.
+@overload
+def load(name: File, *, device: str | None = None, engine: Literal["onnx"]) -> EncoderModel: ...
+
+
+def load(
+    name: File, *, device: str | None = None, engine: Engine = "torch"
+) -> EncoderModel | AffectPredictor | EmotionPredictor:
+    """A model by its name; all have ``embed``, ``save`` and ``push_to_hub``.
 
     Args:
-        folder: with config.json and model.safetensors, as recipes/ser/train.py writes it
+        name: a model folder, of which no code is run; the name of one that comes with the package;
+            or organisation/name@revision of the Hugging Face hub
+        device: where it runs, such as "cpu" or "cuda:1"; None: a GPU if there is one
+        engine: "torch"; or "onnx", for encoders on the CPU, which needs the extra "onnx"
+
+    Returns:
+        an encoder; or a predictor of affect or of emotions, which has ``predict`` as well
 
     Raises:
-        ModelError: if the folder is none, or holds a model that predicts no affect
+        HparamError: if there is no such device or engine, or the extra is missing
+        ModelError: if there is no such model, it has a fault, or it is neither of these
     """
-    model = load_model(Path(folder))
-    if not isinstance(model, AffectModel) or "affect" not in model.heads:
+    folder = find_model(name)
+    model = load_model(folder)
+    path = folder / CARD
+    card = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if isinstance(model, Encoder):
+        return EncoderModel(model, card, device, engine)
+    if engine != "torch":
         raise ModelError(
-            f"{folder}: holds {type(model).__name__}; expected a model that predicts affect."
+            f"{name}: holds {type(model).__name__}, with engine {engine!r}; expected an encoder. "
+            "Use 'torch'."
         )
-    return AffectPredictor(model)
+    if isinstance(model, EmotionModel):
+        return EmotionPredictor(model, card, device)
+    if isinstance(model, AffectModel) and "affect" in model.heads:
+        return AffectPredictor(model, card, device)
+    raise ModelError(
+        f"{name}: holds {type(model).__name__}; expected an encoder, or a model that predicts "
+        "affect or emotions. Choose another folder."
+    )
+
+
+@overload
+def similarity(a: File, b: File, *, model: File | Model | None = None) -> float: ...
+
+
+@overload
+def similarity(a: ArrayLike, b: ArrayLike) -> float: ...
+
+
+def similarity(
+    a: File | ArrayLike, b: File | ArrayLike, *, model: File | Model | None = None
+) -> float:
+    r"""Cosine of two embeddings, :math:`x \cdot y / (|x| \, |y|)`.
+
+    Args:
+        a: a file, or a vector (E,)
+        b: likewise
+        model: of files: what embeds them, by name or loaded, which saves time where many are
+            compared; None: the usual encoder
+
+    Returns:
+        in [-1, 1], higher the more alike
+
+    Raises:
+        AudioError: if a file cannot be read or used
+        ModelError: if there is no such model
+        ValueError: if one is a file and the other not, vectors come with a model or differ in
+            shape, or one is NaN, infinite or zero
+
+    >>> similarity([1, 0], [0, 2]), similarity([3, 4], [30, 40])
+    (0.0, 1.0)
+    """
+    files = [isinstance(one, (str, Path)) for one in (a, b)]
+    if any(files):
+        if not all(files):
+            raise ValueError("a file and a vector found; expected two files or two vectors.")
+        if not isinstance(model, Model):
+            model = load(usual_encoder() if model is None else model)
+        vectors = model.embed([a, b])  # type: ignore[list-item]
+    else:
+        if model is not None:
+            raise ValueError("vectors and a model found; expected no model, or two files.")
+        x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+        if x.ndim != 1 or x.shape != y.shape:
+            raise ValueError(f"shapes {x.shape} and {y.shape} found; expected the same (E,).")
+        vectors = np.stack([x, y])
+    first, second = cosine_scores(vectors).vectors.astype(np.float64)  # (E,), of length 1
+    return float(np.clip(first @ second, -1, 1))
+
+
+def usual_encoder() -> str:
+    """Name of the encoder that is used where none is named.
+
+    Raises:
+        ModelError: if it does not come with this release
+    """
+    names = [listing.name for listing in shipped()]
+    if USUAL not in names:
+        raise ModelError(
+            f"no model named, and the usual one, {USUAL!r}, does not come with this release "
+            f"({', '.join(names) or 'none does'}); expected a model folder, a name of those, or "
+            "organisation/name@revision of the Hugging Face hub. Name one."
+        )
+    return USUAL

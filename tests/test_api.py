@@ -1,4 +1,4 @@
-"""Files in, numbers out: on the corpus' scale, with the region's probability."""
+"""Models by name: what comes back, what is refused; how alike two voices are."""
 
 from pathlib import Path
 
@@ -8,124 +8,193 @@ import soundfile
 import torch
 
 import emovec
-from emovec import sphere
-from emovec.api import AffectPredictor
-from emovec.encoders.pooling import StylePooling
-from emovec.encoders.store import save_model
+from emovec import api
+from emovec.encoders import locating
+from emovec.encoders.pooling import MeanPooling, StylePooling
+from emovec.encoders.resnet import ResNet
+from emovec.encoders.store import load_model, save_model
 from emovec.encoders.wavlm import WavLM
-from emovec.errors import AudioError, ModelError
-from emovec.training.models import AffectModel
+from emovec.errors import AudioError, HparamError, ModelError
+from emovec.predictors import AffectPredictor, EmotionPredictor
+from emovec.training.models import AffectModel, EmotionModel
 
 AXES = ("arousal", "valence", "dominance")
-HEADS = {
-    "affect": ["valence", "arousal", "dominance"],
-    "region": [str(number) for number in range(8)],
-    "emotion": ["anger", "neutral"],
-}
+AFFECT = {"affect": ["valence", "arousal", "dominance"]}
 
 
-def make_model(*heads: str, bias: float = 0.5) -> AffectModel:
+def make_encoder() -> ResNet:
     torch.manual_seed(0)
-    chosen = {name: HEADS[name] for name in heads}
-    encoder = WavLM("tiny")
-    model = AffectModel(
-        encoder, StylePooling(128), chosen, 16, 0.2, 0.01, 0.1, (1, 7), 8, AXES, 0.6
+    return ResNet(channels=(4, 6), blocks=(1, 1), embedding_size=10)
+
+
+def affect_model(heads: dict[str, list[str]]) -> AffectModel:
+    return AffectModel(
+        WavLM("tiny"), StylePooling(128), heads, 16, 0.2, 0.01, 0.1, (1, 7), 8, AXES, 0.6
     )
-    if "affect" in heads:
-        torch.nn.init.constant_(model.heads["affect"][-1].bias, bias)
-    return model
 
 
-def loaded(folder: Path, *heads: str, bias: float = 0.5) -> AffectPredictor:
-    save_model(folder / "model", make_model(*heads, bias=bias), "A card.\n")
-    return emovec.load(folder / "model")
+@pytest.fixture(scope="module")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "encoder"
+    save_model(folder, make_encoder(), "A card.\n")
+    return folder
 
 
 @pytest.fixture
 def files(small_corpus: Path) -> list[Path]:
-    return sorted((small_corpus / "audio").iterdir())[:4]
+    return sorted((small_corpus / "audio").iterdir())[:3]
 
 
-def test_one_or_many(tmp_path: Path, files: list[Path]) -> None:
-    model = loaded(tmp_path, "affect", "region")
-    many = model.predict(files)
-    assert [said.file for said in many] == [str(path) for path in files]
-    assert model.predict(files[2]) == many[2]
-    assert model.predict(str(files[2])) == many[2]
-    assert model.predict([]) == []
-    assert len({said.valence for said in many}) == len(files)
+@pytest.fixture
+def nothing_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of models that come with the package; empty."""
+    (tmp_path / "shipped").mkdir()
+    monkeypatch.setattr(locating, "_shipped_folder", lambda: tmp_path / "shipped")
+    return tmp_path / "shipped"
 
 
-def test_numbers_are_those_of_the_model(tmp_path: Path, files: list[Path]) -> None:
-    said = loaded(tmp_path, "affect", "region", "emotion").predict(files[0])
-    wave = torch.from_numpy(soundfile.read(files[0], dtype="float32")[0][: int(0.6 * 16000)])
-    with torch.no_grad():
-        outputs = make_model("affect", "region", "emotion").eval()(
-            wave[None], torch.tensor([len(wave)])
-        )
-    expected = 1 + 6 * outputs["affect"][0]
-    assert [said.valence, said.arousal, said.dominance] == pytest.approx(expected.tolist())
-    shares = outputs["region"][0].exp() / outputs["region"][0].exp().sum()
-    assert said.region == int(shares.argmax())
-    assert said.region_probability == pytest.approx(float(shares.max()), rel=1e-5)
-    assert 0 < said.region_probability <= 1
-    assert list(said.emotions) == ["anger", "neutral"]
-    assert sum(said.emotions.values()) == pytest.approx(1)
+def test_an_encoder(encoder_folder: Path, files: list[Path]) -> None:
+    encoder = emovec.load(str(encoder_folder))
+    assert isinstance(encoder, api.EncoderModel)
+    assert (encoder.embedding_size, encoder.sample_rate) == (10, 16000)
+    assert encoder.card == "A card.\n"
+    assert encoder.embed(files[0]).shape == (10,)
+    assert encoder.embed(files).shape == (3, 10)
 
 
-def test_without_a_region_head_the_region_is_that_of_the_affect(
-    tmp_path: Path, files: list[Path]
-) -> None:
-    said = loaded(tmp_path, "affect").predict(files[0])
-    signed = [(value - 4) / 3 for value in (said.valence, said.arousal, said.dominance)]
-    assert said.region == int(sphere.region(signed, 8, AXES))
-    assert said.region_probability is None
-    assert said.emotions == {}
+def test_a_saved_model_is_the_same(encoder_folder: Path, files: list[Path], tmp_path: Path) -> None:
+    encoder = emovec.load(encoder_folder)
+    encoder.save(tmp_path / "again")
+    again = emovec.load(tmp_path / "again")
+    assert np.array_equal(again.embed(files[0]), encoder.embed(files[0]))
+    assert again.card == encoder.card
 
 
-@pytest.mark.parametrize(("bias", "end"), [(9.0, 7.0), (-9.0, 1.0)])
-def test_no_prediction_leaves_the_scale(
-    tmp_path: Path, files: list[Path], bias: float, end: float
-) -> None:
-    model = loaded(tmp_path, "affect", bias=bias)
-    assert model.affect_scale == (1.0, 7.0)
-    said = model.predict(files[0])
-    assert (said.valence, said.arousal, said.dominance) == (end, end, end)
+def test_predictors(tmp_path: Path, files: list[Path]) -> None:
+    save_model(tmp_path / "affect", affect_model(AFFECT), "")
+    affect = emovec.load(tmp_path / "affect")
+    assert isinstance(affect, AffectPredictor) and affect.affect_scale == (1.0, 7.0)
+    assert 1 <= affect.predict(files[0]).valence <= 7
+    save_model(tmp_path / "emotion", EmotionModel(make_encoder(), ["joy", "anger"]), "Of joy.\n")
+    emotion = emovec.load(tmp_path / "emotion")
+    assert isinstance(emotion, EmotionPredictor) and emotion.card == "Of joy.\n"
+    said = emotion.predict(files)
+    assert {one.emotion for one in said} <= {"joy", "anger"}
+    emotion.save(tmp_path / "again")
+    assert emovec.load(tmp_path / "again").predict(files[0]).emotions == pytest.approx(
+        said[0].emotions, rel=1e-4
+    )
 
 
-def test_what_is_behind_the_longest_clip_of_training_is_not_heard(tmp_path: Path) -> None:
-    model = loaded(tmp_path, "affect")
-    wave = np.random.default_rng(0).uniform(-0.5, 0.5, 16000)
-    soundfile.write(tmp_path / "long.wav", wave, 16000)
-    soundfile.write(tmp_path / "cut.wav", wave[:9600], 16000)
-    long, cut = model.predict([tmp_path / "long.wav", tmp_path / "cut.wav"])
-    assert (long.valence, long.region) == (cut.valence, cut.region)
+def test_a_model_without_a_card(encoder_folder: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((encoder_folder / name).read_bytes())
+    assert emovec.load(tmp_path).card == ""
 
 
-def test_rate_channels_and_format_do_not_matter(tmp_path: Path) -> None:
-    model = loaded(tmp_path, "affect")
-    time = {rate: np.arange(rate // 2) / rate for rate in (16000, 48000)}
-    tones = {rate: 0.3 * np.sin(2 * np.pi * 440 * seconds) for rate, seconds in time.items()}
-    soundfile.write(tmp_path / "mono.wav", tones[16000], 16000)
-    soundfile.write(tmp_path / "stereo.flac", np.stack([tones[48000]] * 2, axis=1), 48000)
-    mono, stereo = model.predict([tmp_path / "mono.wav", tmp_path / "stereo.flac"])
-    assert stereo.arousal == pytest.approx(mono.arousal, abs=0.05)
-
-
-def test_files_that_cannot_be_heard(tmp_path: Path) -> None:
-    model = loaded(tmp_path, "affect")
-    with pytest.raises(AudioError, match=r"absent\.wav: not found"):
-        model.predict(tmp_path / "absent.wav")
-    soundfile.write(tmp_path / "short.wav", np.ones(1359) / 2, 16000)
-    with pytest.raises(AudioError, match=r"short\.wav: 1359 samples.* at least 1360"):
-        model.predict(tmp_path / "short.wav")
-
-
-def test_folders_that_are_no_affect_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"nowhere: no config\.json; expected a model folder"):
+def test_names_that_are_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"nowhere': no such model; expected a folder"):
         emovec.load(tmp_path / "nowhere")
-    save_model(tmp_path / "encoder", WavLM("tiny"), "")
-    with pytest.raises(ModelError, match="holds WavLM; expected a model that predicts affect"):
-        emovec.load(tmp_path / "encoder")
+    with pytest.raises(ModelError, match=r"no config\.json; expected a model folder"):
+        emovec.load(tmp_path)
+    save_model(tmp_path / "pooling", MeanPooling(3), "")
+    with pytest.raises(ModelError, match="holds MeanPooling; expected an encoder, or a model"):
+        emovec.load(tmp_path / "pooling")
+    save_model(tmp_path / "classes", affect_model({"emotion": ["joy", "anger"]}), "")
     with pytest.raises(ModelError, match="holds AffectModel; expected"):
-        loaded(tmp_path, "emotion")
+        emovec.load(tmp_path / "classes")
+
+
+def test_devices_and_engines(encoder_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(HparamError, match="device is 'tpu'"):
+        emovec.load(encoder_folder, device="tpu")
+    with pytest.raises(HparamError, match="engine is 'jax'"):
+        emovec.load(encoder_folder, engine="jax")
+    save_model(tmp_path / "emotion", EmotionModel(make_encoder(), ["joy", "anger"]), "")
+    with pytest.raises(ModelError, match="holds EmotionModel, with engine 'onnx'; expected an enc"):
+        emovec.load(tmp_path / "emotion", engine="onnx")
+
+
+def test_another_engine_gives_the_same(encoder_folder: Path, files: list[Path]) -> None:
+    pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    found = emovec.load(encoder_folder, engine="onnx").embed(files)
+    wanted = emovec.load(encoder_folder, device="cpu").embed(files)
+    assert np.linalg.norm(found - wanted) < 1e-4 * np.linalg.norm(wanted)
+
+
+# --- similarity
+
+
+def test_similarity_of_vectors() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(2, 7))
+    angle = np.arccos(x @ y / np.sqrt((x @ x) * (y @ y)))
+    assert emovec.similarity(x, y) == pytest.approx(np.cos(angle), abs=1e-6)
+    assert emovec.similarity(list(x), 5 * x) == pytest.approx(1, abs=1e-6)
+    assert emovec.similarity(x, -x) == pytest.approx(-1, abs=1e-6)
+    assert all(abs(emovec.similarity(v, v)) <= 1 for v in random.normal(size=(50, 9)))
+
+
+def test_similarity_of_files(encoder_folder: Path, files: list[Path]) -> None:
+    encoder = emovec.load(encoder_folder)
+    x, y = encoder.embed(files[:2]).astype(np.float64)
+    wanted = x @ y / np.sqrt((x @ x) * (y @ y))
+    for model in (encoder, encoder_folder, str(encoder_folder)):
+        found = emovec.similarity(files[0], str(files[1]), model=model)
+        assert isinstance(found, float) and found == pytest.approx(wanted, abs=1e-5)
+    assert emovec.similarity(files[0], files[0], model=encoder) == pytest.approx(1, abs=1e-6)
+
+
+def test_similarity_of_clips_that_cannot_be_used(
+    encoder_folder: Path, files: list[Path], tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "silent.wav", np.zeros(9000), 16000)
+    with pytest.raises(AudioError, match=r"silent\.wav: no speech is heard in it"):
+        emovec.similarity(files[0], tmp_path / "silent.wav", model=encoder_folder)
+
+
+def test_similarity_of_what_has_none(files: list[Path], encoder_folder: Path) -> None:
+    with pytest.raises(ValueError, match="a file and a vector found"):
+        emovec.similarity(files[0], np.ones(10), model=encoder_folder)
+    with pytest.raises(ValueError, match="vectors and a model found"):
+        emovec.similarity([1, 2], [1, 2], model=encoder_folder)
+    for a, b in (([1, 2], [1, 2, 3]), (np.ones((2, 2)), np.ones((2, 2))), (1.0, 1.0)):
+        with pytest.raises(ValueError, match="expected the same"):
+            emovec.similarity(a, b)
+    for bad in ([0, 0], [1, np.nan], [np.inf, 1]):
+        with pytest.raises(ValueError, match="zero, NaN or infinite"):
+            emovec.similarity([1, 2], bad)
+
+
+def test_no_usual_encoder(nothing_shipped: Path, files: list[Path]) -> None:
+    message = r"no model named, .*'xvector'.* \(none does\); expected a model folder.*Name one"
+    with pytest.raises(ModelError, match=message):
+        emovec.similarity(files[0], files[1])
+    save_model(nothing_shipped / "other", make_encoder(), "")
+    with pytest.raises(ModelError, match=r"\(other\)"):
+        emovec.similarity(files[0], files[1])
+
+
+def test_the_usual_encoder(nothing_shipped: Path, files: list[Path]) -> None:
+    save_model(nothing_shipped / "xvector", make_encoder(), "")
+    assert api.usual_encoder() == "xvector"
+    named = emovec.similarity(files[0], files[1], model=nothing_shipped / "xvector")
+    assert emovec.similarity(files[0], files[1]) == named
+
+
+# --- the package
+
+
+def test_what_is_public() -> None:
+    assert {"load", "similarity", "EmbeddingTransformer"} <= set(dir(emovec))
+    assert emovec.load is api.load and emovec.similarity is api.similarity
+    assert emovec.EmbeddingTransformer.__module__ == "emovec.transformer"
+
+
+def test_what_load_reads_is_what_the_store_reads(encoder_folder: Path, files: list[Path]) -> None:
+    wave = torch.from_numpy(soundfile.read(files[0], dtype="float32")[0])
+    with torch.inference_mode():
+        wanted = load_model(encoder_folder)(wave[None], torch.tensor([len(wave)]))[0].numpy()
+    found = emovec.load(encoder_folder, device="cpu").embed(files[0])
+    assert np.linalg.norm(found - wanted) < 1e-4 * np.linalg.norm(wanted)

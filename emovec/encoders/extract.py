@@ -3,20 +3,19 @@
 Shapes: N clips, B batch, T samples, E embedding.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from emovec.audio.batches import Batch, UtteranceBatches
+from emovec.audio.batches import UtteranceBatches
 from emovec.audio.functionals import Extractor, functionals_table
 from emovec.encoders.base import Encoder
+from emovec.encoders.forward import by_length, embed_batch, evaluating
 from emovec.errors import ModelError
 from emovec.tables.corpus import Skip
 
@@ -60,7 +59,7 @@ def extract(
         ModelError: if an embedding has NaN or infinite values; it names the clip
     """
     names = row_names(batches)
-    order = _by_length(batches.seconds(), batch_seconds)
+    order = by_length(batches.seconds(), batch_seconds)
     loader = DataLoader(
         batches,
         batch_size=None,  # an item of the sampler is a batch already
@@ -71,9 +70,10 @@ def extract(
     found: dict[int, NDArray[np.float32]] = {}
     reasons: dict[int, str] = {}
     encoder.to(device)
-    with _evaluating(encoder), torch.inference_mode():
+    with evaluating(encoder), torch.inference_mode():
         for rows, batch in zip(tqdm(order, "embeddings", disable=None), loader, strict=True):
-            embedded, unheard = _embed(encoder, batch.to(device))
+            moved = batch.to(device)
+            embedded, unheard = embed_batch(encoder, moved.waves, moved.lengths)
             found |= {rows[place]: vector for place, vector in embedded.items()}
             reasons |= {rows[place]: reason for place, reason in unheard.items()}
     vectors = [found.get(row) for row in range(len(names))]
@@ -110,57 +110,6 @@ def row_names(batches: UtteranceBatches) -> list[str]:
     return [*ids, *(f"{id_}#{copy + 1}" for copy in range(batches.copies) for id_ in ids)]
 
 
-def _by_length(seconds: Sequence[float], batch_seconds: float) -> list[list[int]]:
-    """Rows in order of length, the longest first, as many in a batch as fit when padded.
-
-    The longest first: if memory does not suffice, that is known at once.
-
-    >>> _by_length([1.0, 9.0, 2.0, 2.0], 4.0)
-    [[1], [2, 3], [0]]
-    """
-    batches: list[list[int]] = []
-    for row in sorted(range(len(seconds)), key=lambda row: -seconds[row]):
-        last = batches[-1] if batches else []
-        if last and seconds[last[0]] * (len(last) + 1) <= batch_seconds:
-            last.append(row)
-        else:
-            batches.append([row])
-    return batches
-
-
-def _embed(encoder: Encoder, batch: Batch) -> tuple[dict[int, NDArray[np.float32]], dict[int, str]]:
-    """By place in the batch, embeddings (E,) of what is heard, and why the others are not."""
-    lengths = batch.lengths
-    reasons = {
-        place: f"{length} samples, too short for the encoder, which needs {encoder.shortest}"
-        for place, length in enumerate(lengths.tolist())
-        if length < encoder.shortest
-    }
-    places = torch.nonzero(lengths >= encoder.shortest).flatten()
-    if len(places):
-        heard = encoder.hears(*_cut(batch, places))
-        reasons |= dict.fromkeys(places[~heard].tolist(), "no speech is heard in it")
-        places = places[heard]
-    found: dict[int, NDArray[np.float32]] = {}
-    for group in _groups(encoder, lengths, places):
-        vectors = encoder(*_cut(batch, group)).float().cpu().numpy()
-        found |= dict(zip(group.tolist(), vectors, strict=True))
-    return found, reasons
-
-
-def _groups(encoder: Encoder, lengths: Tensor, places: Tensor) -> list[Tensor]:
-    """Places that may share a batch: all, or those of equal length."""
-    if encoder.padding_safe:
-        return [places] if len(places) else []
-    return [places[lengths[places] == length] for length in lengths[places].unique()]
-
-
-def _cut(batch: Batch, places: Tensor) -> tuple[Tensor, Tensor]:
-    """Waves and lengths of some places, without padding that none of them needs."""
-    lengths = batch.lengths[places]
-    return batch.waves[places, : int(lengths.max())], lengths
-
-
 def _collected(
     names: Sequence[str],
     vectors: Sequence[NDArray[np.float32] | None],
@@ -178,15 +127,3 @@ def _collected(
     table = np.array([vector for _, vector in kept], dtype=np.float32).reshape(len(kept), size)
     skipped = tuple(Skip(names[row], reasons[row]) for row in sorted(reasons))
     return Extracted([name for name, _ in kept], table, skipped)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards each module, frozen ones among them, is in its own again."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

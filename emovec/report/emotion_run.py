@@ -31,10 +31,6 @@ DESCRIPTION = (
     "Emotion classes of an utterance: an encoder of speech with a new output layer, after "
     "Pappagari et al. (2020), X-vectors meet emotions."
 )
-USAGE = (
-    "from pathlib import Path\n\nfrom emovec.encoders.store import load_model\n\n"
-    'model = load_model(Path("this/folder"))  # model(waves, lengths)["emotion"] -> (B, classes)'
-)
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ def write_emotion_run(
     }
     for name, figure in drawn.items():
         figures.save_figure(figure, folder / "figures" / f"{name}.png")
-    card = model_card(hparams["name"], DESCRIPTION, run.data.info, result, USAGE)
+    card = model_card(hparams["name"], DESCRIPTION, run.data.info, result)
     save_model(folder / "model", run.model, card)
     write_result(folder / "result.json", result)
     for metric in result.metrics:

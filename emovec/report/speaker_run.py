@@ -29,8 +29,9 @@ DESCRIPTION = (
     "Trained to classify the speakers of the corpora below."
 )
 USAGE = (
-    "from pathlib import Path\n\nfrom emovec.encoders.store import load_model\n\n"
-    'encoder = load_model(Path("this/folder"))  # encoder(waves, lengths) -> (B, E)'
+    'import emovec\n\nencoder = emovec.load("this/folder")\n'
+    'encoder.embed("a.wav")  # (E,); a list of files: (N, E)\n'
+    'emovec.similarity("a.wav", "b.wav", model=encoder)'
 )
 # Trials are within a corpus: two corpora are told apart by their recordings.
 PAIRS: dict[str, Callable[[Utterance], str]] = {
