@@ -35,7 +35,8 @@ def find_model(name: str | Path) -> Path:
     """The folder of a model, fetched if it is on the hub.
 
     Args:
-        name: a folder; a name of :func:`shipped`; or organisation/name@revision of the hub
+        name: a folder; a name of :func:`shipped`; a published one of SpeechBrain, such as
+            "speechbrain/spkrec-ecapa-voxceleb"; or organisation/name@revision of the hub
 
     Raises:
         ModelError: if there is none of that name, or it cannot be fetched
@@ -46,6 +47,11 @@ def find_model(name: str | Path) -> Path:
     if isinstance(name, str) and name in _shipped_names():
         return _shipped_folder() / name
     repository, at, revision = text.partition("@")
+    if repository.startswith("speechbrain/"):
+        from emovec.encoders.converted import NAMES, converted
+
+        if repository in NAMES:
+            return converted(repository, revision)
     if at and REPOSITORY.fullmatch(repository):
         from emovec.encoders.hub import fetch
 

@@ -1,0 +1,244 @@
+"""``emovec extract``, and what it shares with recipes/embeddings/extract.py."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from emovec.commands.shared import (
+    MODEL_HELP,
+    PATH,
+    device_option,
+    json_option,
+    model_name,
+    note,
+    print_json,
+    progress,
+    stamps,
+    torchrun_processes,
+)
+
+if TYPE_CHECKING:
+    from emovec.audio.inputs import Collected
+    from emovec.encoders.base import Encoder
+    from emovec.metrics.pair_blocks import Processes
+    from emovec.tables.corpus import Skip
+    from emovec.tables.embeddings import Extraction
+
+PRECISIONS = ("fp32", "bf16")
+ENGINES = ("torch", "onnx")
+
+
+@click.command(short_help="Embeddings of files, folders or a manifest.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--encoder", required=True, help=MODEL_HELP)
+@click.option("--output", required=True, type=PATH, help="Folder of shards.")
+@click.option("--precision", default="fp32", type=click.Choice(PRECISIONS), show_default=True)
+@click.option(
+    "--engine",
+    default="torch",
+    type=click.Choice(ENGINES),
+    show_default=True,
+    help="onnx: by onnxruntime on the CPU, an extra.",
+)
+@device_option
+@click.option("--workers", type=click.IntRange(min=1), help="Threads. Default: as many as cores.")
+@click.option("--window", type=float, help="Seconds of an embedding. Default: whole clips.")
+@click.option("--hop", type=float, help="Seconds between starts of windows. Default: the window.")
+@click.option(
+    "--on_error",
+    default="stop",
+    type=click.Choice(["stop", "skip"]),
+    show_default=True,
+    help="What to do on a clip that cannot be read; skip lists it.",
+)
+@click.option(
+    "--allow_failures",
+    default=0,
+    type=click.IntRange(min=0),
+    help="End with 0 if at most so many clips fail.",
+)
+@json_option
+def extract(
+    inputs: Sequence[str],
+    encoder: str,
+    output: Path,
+    allow_failures: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write embeddings of audio as a folder of shards; ends with 1 if a clip fails.
+
+    INPUT is audio files, folders or globs in quotes; or one manifest. A run that was killed goes on
+    where it stopped when it is started again, and ends with the same table. Several processes share
+    the work: torchrun --nproc_per_node=2 -m emovec.cli extract ...
+    """
+    with torchrun_processes() as processes:
+        found = extract_all(inputs, encoder, output, processes=processes, **options)
+        if as_json and processes.rank == 0:
+            unread = [asdict(skip) for skip in found.unread]
+            print_json({"output": str(output), **asdict(found.extraction), "unread": unread})
+        found.check(allow_failures)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an extraction has left.
+
+    Attributes:
+        extraction: of the clips
+        unread: files that were named and are in no format that is read
+    """
+
+    extraction: "Extraction"
+    unread: tuple["Skip", ...]
+
+    def check(self, allowed: int) -> None:
+        """Raise where more files failed than may.
+
+        Raises:
+            AudioError: how many
+        """
+        from emovec.errors import AudioError
+
+        failed = self.extraction.failed + len(self.unread)
+        if failed > allowed:
+            raise AudioError(
+                f"{failed} of {self.extraction.expected + len(self.unread)} clips failed; expected "
+                f"at most {allowed}. Mend them and extract into another folder, or pass "
+                "--allow_failures."
+            )
+
+
+def extract_all(
+    inputs: Sequence[str],
+    encoder: str,
+    output: Path,
+    *,
+    engine: str,
+    device: str | None,
+    processes: "Processes",
+    **options: Any,
+) -> Outcome:
+    """Embeddings of all inputs in a folder of shards; says on standard error what becomes of them.
+
+    Args:
+        inputs: as ``emovec.audio.inputs.collect`` takes them
+        encoder: a model, by name
+        output: folder of shards; one of the same run goes on
+        engine: "torch" or "onnx"
+        device: where it runs; None: a GPU if there is one
+        processes: that share the work; the first of them talks
+        options: of ``emovec.encoders.extraction.extract_table``
+
+    Raises:
+        AudioError: if an input is missing or, unless ``on_error`` is "skip", cannot be read
+        EmbeddingError: if the folder holds another run
+        HparamError: if an option is impossible, or onnxruntime is missing
+        ManifestError: if a manifest cannot be read
+        ModelError: if there is no such encoder
+        StorageError: if the folder cannot be written
+    """
+    from emovec.audio.inputs import collect
+    from emovec.encoders.cards import licence
+    from emovec.encoders.extraction import extract_table
+    from emovec.encoders.folders import CHECKSUM, CONFIG, read_config
+    from emovec.encoders.locating import find_model
+
+    folder = find_model(model_name(encoder))
+    network, card = _open(folder, engine, device), _card(folder)
+    clips = collect(inputs)
+    if processes.rank == 0:
+        _say_before(output, clips, [f"{encoder}: {stamp}" for stamp in stamps(card)])
+    with progress(len(clips.utterances), "clips", processes) as advance:
+        found = extract_table(
+            network,
+            clips.utterances,
+            clips.root,
+            output,
+            name=encoder,
+            manifest_hash=clips.manifest_hash,
+            licence=licence(card),
+            checksum=read_config(folder / CONFIG)[CHECKSUM],
+            device=_device(engine, device),
+            processes=processes,
+            progress=advance,
+            **options,
+        )
+    if processes.rank == 0:
+        _say_after(output, found)
+    return Outcome(found, clips.skipped)
+
+
+def _say_before(output: Path, clips: "Collected", warnings: Sequence[str]) -> None:
+    """What there is to do, and what of it is done already."""
+    from emovec.tables.embedding_marks import EXTRACT, read_extraction
+
+    for warning in warnings:
+        note(f"warning: {warning}")
+    for skip in clips.skipped:
+        note(f"failed: {skip.id}: {skip.reason}")
+    note(f"{len(clips.utterances)} clips below {clips.root}")
+    if (output / EXTRACT).is_file():
+        shards = read_extraction(output).shards
+        done = sum(1 for _ in output.glob("*.done"))
+        note(f"{output}: {done} of {shards} shards are there already")
+
+
+def _say_after(output: Path, found: "Extraction") -> None:
+    """What became of the clips."""
+    for kind, skips in (("failed", found.failures), ("skipped", found.skips)):
+        for skip in skips:
+            note(f"{kind}: {skip.id}: {skip.reason}")
+    counts = f"{found.written} written, {found.failed} failed, {found.skipped} skipped"
+    note(f"{counts} of {found.expected} clips: {output}")
+
+
+def _open(folder: Path, engine: str, device: str | None) -> "Encoder":
+    """The encoder of a model folder, in evaluation."""
+    from tempfile import TemporaryDirectory
+
+    from emovec.encoders.base import Encoder
+    from emovec.encoders.store import load_model
+    from emovec.errors import HparamError, ModelError
+
+    model = load_model(folder)
+    if not isinstance(model, Encoder):
+        raise ModelError(
+            f"{folder}: holds {type(model).__name__}; expected an encoder. Choose another folder."
+        )
+    if engine not in ENGINES:
+        raise HparamError(f"engine is '{engine}'; expected one of {ENGINES}. Correct it.")
+    if engine == "torch":
+        return model
+    if device not in (None, "cpu"):
+        raise HparamError(
+            f"device is '{device}' with engine 'onnx'; expected 'cpu'. Use 'torch' there."
+        )
+    from emovec.encoders.onnx_engine import OnnxEncoder
+    from emovec.encoders.onnx_export import export_onnx
+
+    with TemporaryDirectory() as temporary:
+        path = Path(temporary, "encoder.onnx")
+        export_onnx(model, path)
+        return OnnxEncoder(path, threads=1)  # workers compute side by side
+
+
+def _card(folder: Path) -> str:
+    """Text of a model's card, "" if it has none."""
+    from emovec.encoders.folders import CARD
+
+    path = folder / CARD
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _device(engine: str, device: str | None) -> str:
+    """Where this process computes: of several GPUs each process of ``torchrun`` has its own."""
+    from emovec.loaded import checked_device
+
+    place = checked_device("cpu" if engine == "onnx" else device)
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if place == "cuda" and local else place
