@@ -136,21 +136,18 @@ def progress(total: int, of: str, processes: "Processes") -> Iterator[Callable[[
 @contextmanager
 def torchrun_processes() -> Iterator["Processes"]:
     """Those that ``torchrun`` started; this one alone without it."""
-    from emovec.metrics.pair_blocks import ALONE, Processes
+    from emovec.metrics.pair_blocks import ALONE
 
     if "LOCAL_RANK" not in os.environ:
         yield ALONE
         return
     from torch import distributed
 
-    def everywhere(value: Any) -> list[Any]:
-        values = [None] * distributed.get_world_size()
-        distributed.all_gather_object(values, value)
-        return values
+    from emovec.encoders.processes import running_processes
 
     distributed.init_process_group("gloo")  # talks about counts only, on any machine
     try:
-        yield Processes(distributed.get_rank(), distributed.get_world_size(), everywhere)
+        yield running_processes()
         distributed.barrier()  # one that exits while another still writes may abort
     finally:
         distributed.destroy_process_group()

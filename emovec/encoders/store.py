@@ -30,7 +30,6 @@ from emovec.encoders.folders import (
 )
 from emovec.encoders.registry import REGISTRY, create, kind
 from emovec.encoders.weights import (
-    checksum,
     first,
     fit_weights,
     misfit,
@@ -39,7 +38,7 @@ from emovec.encoders.weights import (
     tensor_faults,
 )
 from emovec.errors import ModelError, StorageError
-from emovec.tables.files import folder_atomically
+from emovec.tables.files import checksum, folder_atomically
 
 __all__ = [
     "CARD",

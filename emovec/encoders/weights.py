@@ -1,6 +1,5 @@
 """Weights of a module: reading them as tensors alone, and whether they are those of a module."""
 
-import hashlib
 import pickle
 import reprlib
 from collections.abc import Collection, Mapping, Sequence
@@ -102,15 +101,6 @@ def not_finite(state: Mapping[str, Tensor]) -> list[str]:
     # Of less than two bytes are types that torch can only convert
     floats = {k: v for k, v in state.items() if v.is_floating_point() and v.element_size() > 1}
     return sorted(name for name, value in floats.items() if not value.isfinite().all())
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def first(names: Sequence[str], count: int = 5) -> str:

@@ -1,6 +1,5 @@
 """What a folder of embeddings says of itself: extract.json, and a done mark for each shard."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from emovec.tables.embeddings import (
     Extraction,
     Skips,
 )
-from emovec.tables.files import write_atomically
+from emovec.tables.files import checksum, write_atomically
 
 EXTRACT = "extract.json"
 
@@ -60,15 +59,6 @@ def write_json(path: Path, record: Extraction | Mark) -> None:
     """Write a record, whole or not at all."""
     with write_atomically(path) as file:
         file.write(to_json(record))
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def read_marks(folder: Path, extraction: Extraction) -> dict[int, Mark]:

@@ -25,7 +25,6 @@ from emovec.tables.embedding_marks import (
     EXTRACT,
     Mark,
     check_files,
-    checksum,
     read_extraction,
     read_mark,
     read_marks,
@@ -43,7 +42,7 @@ from emovec.tables.embeddings import (
     check_embeddings,
     column,
 )
-from emovec.tables.files import write_atomically
+from emovec.tables.files import checksum, write_atomically
 
 _TEMPORARY = re.compile(r"\.(\d{5,}\.(npy|parquet|done)|extract\.json)\.\w{8}")
 

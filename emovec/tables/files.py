@@ -4,6 +4,7 @@ And what tells audio from other files, and from the text that stands for it with
 """
 
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
@@ -17,6 +18,15 @@ from emovec.errors import StorageError
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".sph", ".w64"}
 )
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager

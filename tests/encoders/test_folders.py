@@ -19,8 +19,8 @@ from emovec.encoders.folders import DEEPEST_CONFIG, READING
 from emovec.encoders.pooling import MeanPooling, StylePooling
 from emovec.encoders.registry import REGISTRY, kind
 from emovec.encoders.store import check_folder, load_model, save_model
-from emovec.encoders.weights import checksum
 from emovec.errors import ModelError
+from emovec.tables.files import checksum
 
 PATHS = ["/etc/passwd", "../other.pt", "a/../../b", "C:\\weights.pt", "~/w.pt", "https://a.b/w.pt"]
 

@@ -8,8 +8,9 @@ from safetensors.torch import load_file, save_file
 
 from emovec.encoders.pooling import StylePooling
 from emovec.encoders.store import check_folder, load_model, save_model
-from emovec.encoders.weights import checksum, first
+from emovec.encoders.weights import first
 from emovec.errors import ModelError
+from emovec.tables.files import checksum
 
 
 @pytest.fixture
