@@ -22,12 +22,17 @@ from speechbrain.utils.distributed import ddp_init_group
 from speechbrain.utils.run_opts import RunOptions
 from speechbrain.utils.seed import seed_everything
 
+from emovec.encoders.processes import running_processes
 from emovec.errors import EmovecError, HparamError
-from emovec.metrics.pair_blocks import ALONE, Processes
+from emovec.metrics.pair_blocks import Processes
 from emovec.tables.files import write_atomically
 from emovec.tables.results import differing_hparams
 
 Hparams = TypeVar("Hparams")
+
+# Keys that mean the same in every recipe that has them.
+_FROM_ZERO = ("seed", "split_seed", "workers")
+_POSITIVE = ("max_seconds", "batch_seconds")
 
 # Of SpeechBrain's run options those that change no number; those that do are hyper-parameters.
 _RUN_OPTIONS = (
@@ -65,11 +70,7 @@ class Experiment(Generic[Hparams]):
     @property
     def processes(self) -> Processes:
         """Those that ``torchrun`` started; this one alone without it."""
-        if not torch.distributed.is_initialized():
-            return ALONE
-        return Processes(
-            torch.distributed.get_rank(), torch.distributed.get_world_size(), _everywhere
-        )
+        return running_processes()
 
     def begin(self) -> None:
         """Note the hyper-parameters as hparams.yaml in the run folder, just before training.
@@ -155,18 +156,14 @@ def run(main: Callable[[list[str]], None]) -> None:
         main(sys.argv[1:])
     except EmovecError as error:
         sys.exit(f"{type(error).__name__}: {error}")
-    _leave_together()
+    leave_together()
 
 
-def _everywhere(value: Any) -> list[Any]:
-    """The values of all processes, in each of them."""
-    values = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(values, value)
-    return values
+def leave_together() -> None:
+    """End the talk between processes: one that exits while another still writes may abort.
 
-
-def _leave_together() -> None:
-    """End the talk between processes: one that exits while another still writes may abort."""
+    Whatever one process does alone afterwards may take as long as it likes.
+    """
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
@@ -270,6 +267,13 @@ def _check_values(keys: type, plain: dict[str, Any], file: Path) -> None:
         f"{key} is {plain[key]!r}; expected {kind if get_origin(kind) else kind.__name__}"
         for key, kind in get_type_hints(keys).items()
         if not _fits(plain[key], kind)
+    ]
+    wrong += [
+        f"{key} is {value!r}; expected {'0 or more' if key in _FROM_ZERO else 'more than 0'}"
+        for key, value in plain.items()
+        if key in (*_FROM_ZERO, *_POSITIVE)
+        and isinstance(value, int | float)
+        and (value < 0 or (key in _POSITIVE and not value))
     ]
     if wrong:
         raise HparamError(f"{file}: {', '.join(wrong)}. Correct the file or the command line.")

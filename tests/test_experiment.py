@@ -122,3 +122,29 @@ def test_a_recipe_says_what_a_user_can_mend(monkeypatch: pytest.MonkeyPatch, fil
     monkeypatch.setattr("sys.argv", ["recipe", str(file)])
     with pytest.raises(SystemExit, match=r"HparamError: .*unknown"):
         experiment.run(main)
+
+
+@dataclass(frozen=True)
+class Reading(Hparams):
+    workers: int | None
+    max_seconds: float | None
+    batch_seconds: float
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("--workers=-1", "workers is -1; expected 0 or more"),
+        ("--seed=-1", "seed is -1; expected 0 or more"),
+        ("--max_seconds=-0.5", "max_seconds is -0.5; expected more than 0"),
+        ("--batch_seconds=0", "batch_seconds is 0; expected more than 0"),
+    ],
+)
+def test_numbers_that_mean_the_same_everywhere_are_in_their_range(
+    file: Path, override: str, message: str
+) -> None:
+    file.write_text(file.read_text() + "workers: 0\nmax_seconds: 1.5\nbatch_seconds: 40\n")
+    arguments = [str(file), "--workers=null", "--max_seconds=null"]
+    assert experiment.start(Reading, arguments).hparams.workers is None
+    with pytest.raises(HparamError, match=message):
+        experiment.start(Reading, [str(file), override])

@@ -17,6 +17,9 @@ from emovec.errors import HparamError
 from emovec.metrics.pair_scores import PairScores
 
 METHODS = ("cosine", "lda", "plda")
+# Share of a number's size that is but rounding: of a mean in float64; what float32 can tell apart
+# differs by 6e-8.
+ROUNDING = 1e-9
 
 Training = tuple[ArrayLike, Sequence[str]]
 """(M, E) embeddings, and (M,) who speaks; "" is not known."""
@@ -130,19 +133,29 @@ class Scoring:
         groups = group_by_speaker(x, speakers)
         known, people = len(groups.speakers), len(groups.clips)
         mean, deviation = self.moments(x)
-        fitted = FittedScoring(
-            self, mean, deviation, cohort=groups.means, speakers=people, left_out=len(x) - known
-        )
-        fitted = replace(fitted, projection=self._projection((x - mean) / deviation, speakers))
+        fitted = FittedScoring(self, mean, deviation, speakers=people, left_out=len(x) - known)
+        fitted = replace(fitted, projection=self._projection(fitted.centred(x), speakers))
+        fitted = replace(fitted, cohort=groups.means[~fitted.directionless(groups.means)])
         if self.method == "plda":
-            return replace(fitted, plda=fit_plda(fitted.points(x, "training embeddings"), speakers))
+            has = ~fitted.directionless(x)
+            points = fitted.points(x[has], "training embeddings")
+            return replace(fitted, plda=fit_plda(points, np.asarray(speakers)[has].tolist()))
         return fitted
+
+    def fit_moments(self, embeddings: ArrayLike) -> "FittedScoring":
+        """Scoring by the mean and deviation of embeddings (N, E), which may be those to score.
+
+        Raises:
+            ValueError: if they are not (N, E), or one is NaN, infinite or zero
+        """
+        return FittedScoring(self, *self.moments(_checked(embeddings, "embeddings")))
 
     def moments(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(E,) what embeddings (N, E) are to be lessened by, and then divided by."""
         mean = x.mean(axis=0) if self.centre else np.zeros(x.shape[1])
         deviation = x.std(axis=0) if self.standardise else np.ones(x.shape[1])
-        return mean, np.where(deviation > 0, deviation, 1.0)
+        varies = deviation > ROUNDING * np.abs(x).max(axis=0)
+        return mean, np.where(varies, deviation, 1.0)
 
     def _projection(self, x: NDArray, speakers: Sequence[str]) -> NDArray[np.float64] | None:
         """LDA and whitening as one matrix (E, D); None if there is neither."""
@@ -165,7 +178,8 @@ class FittedScoring:
         deviation: (E,) is then divided by; None: there was no training
         projection: (E, D) LDA and whitening; None: there is neither
         plda: scores embeddings of one length; None: the cosine does
-        cohort: (C, E) mean embedding of each training speaker; None: there was no training
+        cohort: (C, E) mean embedding of each training speaker whose mean has a direction once
+            centred; None: there was no training
         speakers: of the training, that are known
         left_out: training clips of unknown speakers: LDA, PLDA and the cohort are without them
     """
@@ -202,12 +216,23 @@ class FittedScoring:
             return scores
         return adaptive_s_norm(scores, self._raw(self.cohort, "cohort"), self.scoring.top_cohort)
 
-    def points(self, embeddings: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-        """(N, D) embeddings, centred, projected, and of length 1; ``name`` is for an error."""
+    def directionless(self, embeddings: ArrayLike) -> NDArray[np.bool_]:
+        """(N,) which of embeddings (N, E) are zero once centred, so that they cannot be scored."""
+        x = self.centred(np.asarray(embeddings, dtype=np.float64))
+        return np.logical_not((x if self.projection is None else x @ self.projection).any(axis=1))
+
+    def centred(self, embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, E) embeddings less the mean, standardised; what is but rounding of it is zero."""
         mean, deviation = self.mean, self.deviation
         if mean is None or deviation is None:
             mean, deviation = self.scoring.moments(embeddings)
-        x = (embeddings - mean) / deviation
+        x = embeddings - mean
+        x[np.abs(x) <= ROUNDING * np.abs(mean)] = 0
+        return x / deviation
+
+    def points(self, embeddings: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+        """(N, D) embeddings, centred, projected, and of length 1; ``name`` is for an error."""
+        x = self.centred(embeddings)
         name = f"centred {name}" if self.scoring.centre else name
         return unit_length(x if self.projection is None else x @ self.projection, name)
 

@@ -4,6 +4,7 @@ Shapes: P trials.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,10 @@ def read_lists(
 ) -> tuple[dict[str, list[Trial]], list[str]]:
     """Trials of lists, by the file's name without its suffix, and warnings.
 
+    Args:
+        paths: of lists in a form of ``emovec.tables.trials.read_any_trials``
+        utterances: all clips of the corpus, also those that are in no cell of the matrix
+
     Raises:
         ManifestError: if a list cannot be read or names other clips than these, its labels
             contradict their speakers, or two lists have one name
@@ -34,14 +39,17 @@ def read_lists(
                 f"{path}: a second list of the name {path.stem}; expected one of each. Rename it."
             )
         lists[path.stem] = read_any_trials(path)
-        said = check_trials(lists[path.stem], utterances)
+        try:
+            said = check_trials(lists[path.stem], utterances)
+        except ManifestError as error:
+            raise ManifestError(f"{path}: {error}") from error
         warnings += [f"{path.stem}: {warning}" for warning in said]
     return lists, warnings
 
 
 def score_lists(
     lists: Mapping[str, Sequence[Trial]],
-    scores: PairScores,
+    scores: Sequence[PairScores],
     utterances: Sequence[Utterance],
     draws: int,
     seed: int,
@@ -53,7 +61,7 @@ def score_lists(
 
     Args:
         lists: by name
-        scores: of the clips
+        scores: of the clips by one encoder, and by another one whose metrics begin with "other/"
         utterances: the clips, in the order of the scores
         draws: of the intervals; 0: none
         seed: of the intervals
@@ -72,13 +80,11 @@ def score_lists(
         first, second = (
             np.array([place[getattr(t, side)] for t in kept]) for side in ("enrolment", "test")
         )
-        scored = Trials(
-            scores.pairs(first, second),
-            np.array([t.is_target for t in kept]),
-            speaker[first],
-            speaker[second],
-        )
-        metrics += _metrics(name, scored, len({*first, *second}), draws, seed)
+        is_target = np.array([t.is_target for t in kept])
+        for prefix, of in zip(("", "other/"), scores, strict=False):
+            scored = Trials(of.pairs(first, second), is_target, speaker[first], speaker[second])
+            found = _metrics(name, scored, len({*first, *second}), draws, seed)
+            metrics += [replace(metric, metric=f"{prefix}{metric.metric}") for metric in found]
     return metrics, warnings
 
 

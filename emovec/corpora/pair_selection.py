@@ -8,7 +8,7 @@ from typing import Any
 from emovec import corpora
 from emovec.corpora.selection import Chosen, why_another_class, why_unwanted
 from emovec.corpora.speakers import read_corpora
-from emovec.errors import SplitError
+from emovec.errors import HparamError, SplitError
 from emovec.tables.corpus import Skip
 from emovec.tables.leaks import shared_audio
 from emovec.tables.manifest import Utterance
@@ -24,10 +24,12 @@ class PairSelection(Chosen):
 
     Attributes:
         utterances: each is tried against every other one
+        prepared: all clips of the corpus, also those of other emotions or of none
         training: clips of other corpora, with absolute paths
     """
 
     utterances: list[Utterance]
+    prepared: list[Utterance]
     training: list[Utterance]
 
 
@@ -39,6 +41,7 @@ def select_all(
     *,
     emotions: Collection[str] | None,
     drop_emotions: Collection[str],
+    merge_emotions: Mapping[str, str] | None = None,
     allow_partial: bool,
 ) -> PairSelection:
     """Prepare a corpus, and take all clips whose emotion is wanted.
@@ -52,16 +55,18 @@ def select_all(
         prepared_folder: for manifest.csv and corpus.json
         emotions: to keep; None: all
         drop_emotions: clips of these are left out
+        merge_emotions: by emotion, the one that its clips are counted with; before all else
         allow_partial: go on with an incomplete copy
 
     Raises:
         CorpusError: if the corpus is not as published
+        HparamError: if an emotion to merge is of no clip
         SplitError: if no clip is left, or an emotion to keep has none
     """
     folder = Path(data_folder) if data_folder else None
     kind, root = corpora.locate(corpora.get(corpus, **options), folder, prepared_folder)
     prepared = corpora.prepare(kind, root, prepared_folder, allow_partial=allow_partial)
-    found, notes = prepared.utterances, []
+    found, notes = _merged(prepared.utterances, merge_emotions or {}), []
     if not any(u.emotion for u in found):
         found = [replace(u, emotion=UNKNOWN) for u in found]
         notes = [f"no clip has an emotion: all are of the emotion {UNKNOWN}"]
@@ -92,6 +97,7 @@ def select_all(
         ),
         warnings=(*prepared.info.warnings, *notes),
         utterances=utterances,
+        prepared=found,
         training=[],
     )
 
@@ -131,10 +137,36 @@ def with_training(
             f"training_corpora: {'; '.join(leaks)}; expected other speakers. Choose another "
             "corpus, or pass --allow_leak, which marks every result."
         )
+    left_out = [
+        replace(skip, id=f"{corpus.info.name}/{skip.id}")
+        for corpus in prepared
+        for skip in corpus.info.skipped
+    ]
     told = [f"{corpus.info.name}: {w}" for corpus in prepared for w in corpus.info.warnings]
     return replace(
         clips,
         training=training,
+        skipped=(*clips.skipped, *left_out),
         leaks=(*clips.leaks, *(f"training_corpora: {leak}" for leak in leaks)),
         warnings=(*clips.warnings, *told),
     )
+
+
+def _merged(utterances: Sequence[Utterance], merge: Mapping[str, str]) -> list[Utterance]:
+    """Clips with the emotions that theirs are counted with."""
+    known = sorted({u.emotion for u in utterances} - {""})
+    if not isinstance(merge, Mapping) or not all(map(_is_name, merge.values())):
+        raise HparamError(
+            f"merge_emotions is {merge!r}; expected emotions by emotion, such as "
+            "{excitement: happiness}. Correct it."
+        )
+    strange = sorted(set(map(str, merge)) - set(known))
+    if strange:
+        raise HparamError(
+            f"merge_emotions: no clip is of {strange}; expected some of {known}. Correct it."
+        )
+    return [replace(u, emotion=merge.get(u.emotion, u.emotion)) for u in utterances]
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value)

@@ -5,7 +5,6 @@ Shapes: N clips, E embedding.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +15,27 @@ from emovec.audio.augment import Augmentation
 from emovec.audio.batches import UtteranceBatches
 from emovec.audio.functionals import NAMES, Extractor, functionals
 from emovec.encoders.base import Encoder
+from emovec.encoders.embedding_tables import Table, open_table, rows_of
 from emovec.encoders.extract import Extracted, describe, extract
 from emovec.encoders.store import load_model
 from emovec.errors import HparamError
 from emovec.metrics.pair_blocks import Processes
-from emovec.tables import embedding_files
-from emovec.tables.corpus import Skip
-from emovec.tables.embedding_marks import EXTRACT
-from emovec.tables.embedding_shards import read_embeddings
-from emovec.tables.embeddings import Embeddings, match
 from emovec.tables.manifest import Utterance
 
 FUNCTIONALS_RATE = 16000  # Hz
 FUNCTIONALS = ("functionals", *opensmile.FEATURE_SETS)
 
 
-@dataclass(frozen=True)
-class Table:
-    """Embeddings that were extracted before.
-
-    Attributes:
-        name: its folder or file
-        embeddings: of clips, by their ids
-    """
-
-    name: str
-    embeddings: Embeddings
-
-
 Source = Encoder | Extractor | Table
 
 
-def open_sources(names: Sequence[str]) -> list[Source]:
+def open_sources(names: Sequence[str], *, allow_partial: bool = False) -> list[Source]:
     """What makes embeddings, by name.
 
     Args:
         names: of each "functionals", "egemaps", "emobase2010", the model folder of an encoder, or
             the folder or file of a table of embeddings
+        allow_partial: whether a table of an extraction that has not ended will do
 
     Raises:
         EmbeddingError: if a table cannot be read
@@ -62,7 +45,19 @@ def open_sources(names: Sequence[str]) -> list[Source]:
     """
     if not names or len(set(names)) < len(names):
         raise HparamError(f"embeddings: {list(names)} found; expected one or more, each once.")
-    return [_open(name) for name in names]
+    return [_open(name, allow_partial) for name in names]
+
+
+def width(sources: Sequence[Source]) -> int:
+    """E, numbers of an embedding by all sources, side by side."""
+    return sum(
+        source.embeddings.vectors.shape[1]
+        if isinstance(source, Table)
+        else source.embedding_size
+        if isinstance(source, Encoder)
+        else len(source.names)
+        for source in sources
+    )
 
 
 def embed(
@@ -94,7 +89,7 @@ def embed(
     parts = []
     for source in sources:
         if isinstance(source, Table):
-            parts.append(_of_table(source, utterances, copies))
+            parts.append(rows_of(source, utterances, copies))
             continue
         rate = source.sample_rate if isinstance(source, Encoder) else FUNCTIONALS_RATE
         clips = UtteranceBatches(
@@ -126,21 +121,15 @@ def embed_in_processes(
         options: of :func:`embed`
     """
     own = utterances[processes.rank :: processes.count]
-    part = embed(sources, own, root, **options) if own else None
-    parts = [part for part in processes.gather(part) if part is not None]
-    return parts[0] if len(parts) == 1 else one_below_the_other(parts)
-
-
-def unused_rows(sources: Sequence[Source], utterances: Sequence[Utterance]) -> list[str]:
-    """A sentence on each table that has embeddings of other clips as well."""
-    unused = {
-        source.name: len(match(source.embeddings, utterances).without_utterance)
-        for source in sources
-        if isinstance(source, Table)
-    }
-    return [
-        f"{name}: {rows} embeddings are of no clip here" for name, rows in unused.items() if rows
-    ]
+    found = []
+    for source in sources:
+        if isinstance(source, Table):  # whole: the share of one process may have no rows
+            found.append(rows_of(source, utterances))
+            continue
+        part = embed([source], own, root, **options) if own else None
+        shares = [share for share in processes.gather(part) if share is not None]
+        found.append(_in_order(one_below_the_other(shares), utterances))
+    return side_by_side(found)
 
 
 def side_by_side(parts: Sequence[Extracted]) -> Extracted:
@@ -177,28 +166,24 @@ def one_below_the_other(parts: Sequence[Extracted]) -> Extracted:
     )
 
 
-def _of_table(table: Table, utterances: Sequence[Utterance], copies: int) -> Extracted:
-    """The rows of some clips."""
-    if copies:
-        raise HparamError(
-            f"copies is {copies}, and {table.name} a table of embeddings, which has none; "
-            "expected 0. Give the encoder instead."
-        )
-    matched = match(table.embeddings, utterances)
-    skipped = tuple(Skip(id_, f"not in {table.name}") for id_ in matched.without_embedding)
-    return Extracted(list(matched.embeddings.ids), matched.embeddings.vectors, skipped)
+def _in_order(extracted: Extracted, utterances: Sequence[Utterance]) -> Extracted:
+    """Embeddings, and what is skipped, in the order of the clips."""
+    row_of = {id_: row for row, id_ in enumerate(extracted.ids)}
+    skip_of = {skip.id: skip for skip in extracted.skipped}
+    ids = [u.id for u in utterances if u.id in row_of]
+    vectors = extracted.embeddings[[row_of[id_] for id_ in ids]]
+    return Extracted(ids, vectors, tuple(skip_of[u.id] for u in utterances if u.id in skip_of))
 
 
-def _open(name: str) -> Source:
+def _open(name: str, allow_partial: bool) -> Source:
     if name == "functionals":
         return Extractor(name, NAMES, functionals)
     if name in opensmile.FEATURE_SETS:
         return opensmile.extractor(name)
+    table = open_table(name, allow_partial=allow_partial)
+    if table:
+        return table
     path = Path(name)
-    if path.is_file():
-        return Table(name, embedding_files.read(path))
-    if (path / EXTRACT).is_file():
-        return Table(name, read_embeddings(path))
     if not path.is_dir():
         raise HparamError(
             f"embeddings: '{name}' is no folder; expected one of {', '.join(FUNCTIONALS)}, the "

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -32,12 +33,13 @@ class PairRun:
     Attributes:
         matrix: of the encoder
         score: what a score is, such as "cosine similarity"
-        seconds: by corpus, durations of its clips
+        seconds: by corpus, durations of its clips that have an embedding
         skipped: clips without an embedding, and why
         warnings: what a reader of the results must know of the clips
         other: of the encoder that it is compared with, on the same trials; None: with none
         other_name: how that one is called
-        lists: metrics of lists of trials, "eer/list_<name>" among them
+        lists: metrics of lists of trials, "eer/list_<name>" among them, and "other/eer/list_<name>"
+            of the other encoder
     """
 
     matrix: PairMatrix
@@ -68,9 +70,11 @@ def write_pair_run(run: PairRun, facts: RunFacts, folder: Path) -> Result:
         Metric(f"difference/{d.cell.name}", d.value, d.cell.clips, d.cell.speakers, d.interval)
         for d in compared
     ]
-    warnings = (*run.warnings, *matrix_warnings(run.matrix))
+    reference = str(facts.hparams.get("reference", ""))
+    told = (*_scoring_warnings(facts.hparams), *matrix_warnings(run.matrix, reference))
+    warnings = (*run.warnings, *told)
     result = Result(facts, tuple(metrics), run.skipped, warnings)
-    write_matrix(folder / "eer_matrix.csv", run.matrix, facts.corpus)
+    write_matrix(folder / "eer_matrix.csv", run.matrix, _published(facts)[0])
     if compared:
         write_differences(folder / "comparison.csv", compared)
     for name, figure in _figures(run).items():
@@ -112,15 +116,24 @@ def measure_pairs(matrix: PairMatrix) -> list[Metric]:
     return metrics
 
 
-def matrix_warnings(matrix: PairMatrix) -> Iterator[str]:
-    """What a reader must know before believing a matrix."""
+def matrix_warnings(matrix: PairMatrix, reference: str = "") -> Iterator[str]:
+    """What a reader must know before believing a matrix with thresholds by a reference emotion."""
     doubts = [f"{cell.name} ({cell.doubt})" for cell in matrix.rows if cell.doubt]
     if doubts:
         yield f"not to be trusted: {', '.join(doubts)}"
     for reason, clips in matrix.excluded.items():
         yield f"{clips} clips are in no trial: {reason}"
     if matrix.reference is None:
-        yield "no rates at a fixed threshold: the reference emotion alone has no equal error rate"
+        which = f"the reference emotion{f' {reference}' if reference else ''}"
+        yield f"no rates at a fixed threshold: {which} alone has no equal error rate"
+
+
+def _scoring_warnings(hparams: Mapping[str, Any]) -> Iterator[str]:
+    """What a scoring without training has learnt from the very clips that it scores."""
+    learnt = {"mean": hparams.get("centre"), "deviations": hparams.get("standardise")}
+    what = " and ".join(name for name, chosen in learnt.items() if chosen)
+    if what and not hparams.get("training_corpora"):
+        yield f"the scoring has its {what} from the clips that are tried themselves"
 
 
 def save_svg(figure: Figure, path: Path) -> None:
@@ -138,8 +151,8 @@ def save_svg(figure: Figure, path: Path) -> None:
 
 def summary(run: PairRun, result: Result, compared: Sequence[Difference]) -> str:
     """All cells as a table, published rates and differences beside where there are any."""
-    matrix, published = run.matrix, published_matrix(result.run.corpus)
-    rates = published.rates if published else {}
+    matrix = run.matrix
+    rates, notes = _published(result.run)
     minus = {found.cell.name: percent(found.value, found.interval, 2) for found in compared}
     rows = [
         {
@@ -157,6 +170,7 @@ def summary(run: PairRun, result: Result, compared: Sequence[Difference]) -> str
         for cell in matrix.rows
     ]
     lines = [*stamps(result), f"{result.run.corpus}: rates in %, [95 % interval]", *_aligned(rows)]
+    lines.append(f"scores: {run.score}")
     if matrix.difference is not None:
         found = percent(matrix.difference, matrix.difference_interval, 2)
         lines.append(f"EER of cross minus that of same: {found}")
@@ -164,14 +178,28 @@ def summary(run: PairRun, result: Result, compared: Sequence[Difference]) -> str
         at = f"{matrix.reference_threshold:.4f}, where {matrix.reference} has its EER"
         lines.append(f"FRR and FAR: at the score {at}")
     for metric in run.lists:
-        if metric.metric.startswith("eer/"):
-            name = metric.metric.removeprefix("eer/list_")
-            lines.append(f"EER of the trials {name}: {percent(metric.value, metric.interval, 2)}")
-    if published:
-        lines.append(f"published: {published.source}: {published.conditions}")
+        before, found, name = metric.metric.partition("eer/list_")
+        if found:
+            of = f"{name} by {run.other_name}" if before else name
+            lines.append(f"EER of the trials {of}: {percent(metric.value, metric.interval, 2)}")
+    lines += notes
     lines += ["*: not to be trusted"] if any(cell.doubt for cell in matrix.rows) else []
     lines.append(f"{len(result.skipped)} clips skipped")
     return "\n".join([*lines, *(f"warning: {warning}" for warning in result.warnings)])
+
+
+def _published(facts: RunFacts) -> tuple[Mapping[str, float], list[str]]:
+    """Published rates of the cells that are of the same clips, and what is to be said of them."""
+    published = published_matrix(facts.corpus)
+    if published is None:
+        return {}, []
+    merged = facts.hparams.get("merge_emotions") or {}
+    notes = [f"published: {published.source}: {published.conditions}"]
+    merges = [f"{part} counts as {whole}" for part, whole in published.merged.items()]
+    notes += [f"published: there {', '.join(merges)} (merge_emotions)"] if merges else []
+    unlike = published.unlike(merged)
+    notes += [f"published: not shown of {', '.join(unlike)}, merged otherwise"] if unlike else []
+    return published.rates_like(merged), notes
 
 
 def _aligned(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:

@@ -7,14 +7,11 @@ from pathlib import Path
 from emovec.metrics.intervals import Interval
 from emovec.metrics.pair_cells import PairMatrix
 from emovec.report.pair_comparison import Difference
-from emovec.report.published_pairs import published_matrix
 from emovec.tables.files import write_atomically
 
 
-def write_matrix(path: Path, matrix: PairMatrix, corpus: str) -> None:
+def write_matrix(path: Path, matrix: PairMatrix, published: Mapping[str, float]) -> None:
     """A row for each cell and pool; frr and far are at the threshold of the reference cell."""
-    published = published_matrix(corpus)
-    rates = published.rates if published else {}
     _write_rows(
         path,
         [
@@ -30,7 +27,7 @@ def write_matrix(path: Path, matrix: PairMatrix, corpus: str) -> None:
                 "min_dcf_0.05": cell.min_dcf_05,
                 **_with_ends("frr", cell.frr, cell.frr_interval),
                 **_with_ends("far", cell.far, cell.far_interval),
-                "published_eer": rates.get(cell.name),
+                "published_eer": published.get(cell.name),
                 "doubt": cell.doubt,
             }
             for cell in matrix.rows

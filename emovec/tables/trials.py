@@ -31,6 +31,7 @@ class Trial:
 
 
 COLUMNS = tuple(column.name for column in fields(Trial))
+PAIR_COLUMNS = ("id_a", "id_b", "target", "emotion_a", "emotion_b")
 
 
 def read_trials(path: Path) -> list[Trial]:
@@ -83,16 +84,40 @@ def read_published_trials(path: Path) -> list[Trial]:
     return _not_empty(trials, path)
 
 
-def read_any_trials(path: Path) -> list[Trial]:
-    """Trials of a list in either form: our own has a header.
+def read_pairs(path: Path) -> list[Trial]:
+    """Trials of a table of :func:`write_pairs`.
 
     Raises:
-        ManifestError: as :func:`read_trials` and :func:`read_published_trials`
+        ManifestError: if the file is missing, has other columns or no rows, or a cell cannot be
+    """
+    _check_file(path)
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        table = csv.reader(file)
+        header = next(table, [])
+        if tuple(header) != PAIR_COLUMNS:
+            raise ManifestError(
+                f"{path}: columns are {header}; expected {list(PAIR_COLUMNS)}. Mend the header."
+            )
+        trials = []
+        for cells in table:
+            known = len(cells) == len(PAIR_COLUMNS)
+            one, other, target = cells[:3] if known else ("", "", "")
+            trials.append(_trial((target, one, other), f"{path}:{table.line_num}"))
+    return _not_empty(trials, path)
+
+
+def read_any_trials(path: Path) -> list[Trial]:
+    """Trials of a list in any form: both of our own have a header.
+
+    Raises:
+        ManifestError: as :func:`read_trials`, :func:`read_pairs` and
+            :func:`read_published_trials`
     """
     _check_file(path)
     with path.open(encoding="utf-8", errors="replace") as file:
-        is_ours = file.readline().strip() == ",".join(COLUMNS)
-    return read_trials(path) if is_ours else read_published_trials(path)
+        header = file.readline().strip()
+    ours = {",".join(COLUMNS): read_trials, ",".join(PAIR_COLUMNS): read_pairs}
+    return ours.get(header, read_published_trials)(path)
 
 
 def write_pairs(path: Path, pairs: Iterable[tuple[Utterance, Utterance]]) -> None:
@@ -103,7 +128,7 @@ def write_pairs(path: Path, pairs: Iterable[tuple[Utterance, Utterance]]) -> Non
     """
     with write_atomically(path) as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(("id_a", "id_b", "target", "emotion_a", "emotion_b"))
+        table.writerow(PAIR_COLUMNS)
         table.writerows(
             (a.id, b.id, int(a.speaker == b.speaker), a.emotion, b.emotion) for a, b in pairs
         )

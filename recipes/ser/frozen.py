@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
             f"copies is {hparams.copies}, with nothing to augment them by; expected a folder. "
             "Give one as noise, music, speech or impulse_responses, or set copies to 0."
         )
-    sources = open_sources(hparams.embeddings)
+    sources = open_sources(hparams.embeddings, allow_partial=hparams.allow_partial)
     clips = select_folds(
         hparams.corpus,
         hparams.corpus_options,

@@ -6,7 +6,8 @@
     torchrun --nproc_per_node=4 recipes/verification/eer_matrix.py hparams/verification.yaml ...
 
 Reads   a corpus as published (layouts: emovec/corpora/*.py); with corpus=demo it makes one
-Writes  <run_folder>/hparams.yaml, eer_matrix.csv, summary.txt, figures/, result.json
+Writes  <run_folder>/hparams.yaml, eer_matrix.csv, summary.txt, figures/, result.json; on request
+        also trials.csv, last
 """
 
 from dataclasses import dataclass
@@ -14,27 +15,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from emovec import experiment
+from emovec.backends.pair_embeddings import EMBEDDINGS, open_encoders
+from emovec.backends.pair_rules import PairRules
 from emovec.backends.scoring import Scoring
 from emovec.backends.trial_lists import read_lists, score_lists
+from emovec.backends.verification import check_training, score_clips
 from emovec.corpora.pair_selection import PairSelection, select_all, with_training
-from emovec.encoders.extract import Extracted
-from emovec.encoders.sources import Source, embed_in_processes, open_sources, unused_rows
-from emovec.errors import HparamError
-from emovec.metrics.pair_blocks import Processes
-from emovec.metrics.pair_cells import PairMatrix
-from emovec.metrics.pair_scores import PairScores
-from emovec.metrics.pairing import pair_up
-from emovec.metrics.pairs import pair_matrix
 from emovec.report.facts import selection_facts
 from emovec.report.pair_run import PairRun, write_pair_run
-from emovec.tables.manifest import Utterance
 from emovec.tables.trials import write_pairs
-
-SAME_TEXT = {"any": None, "same": True, "different": False}
 
 
 @dataclass(frozen=True)
@@ -48,6 +40,7 @@ class Hparams:
     corpus_options: dict[str, Any]
     data_folder: str | None
     prepared_folder: str
+    merge_emotions: dict[str, str]
     emotions: list[str] | None
     drop_emotions: list[str]
     allow_partial: bool
@@ -63,6 +56,8 @@ class Hparams:
     trials: list[str]
     write_trials: bool
     training_corpora: list[str]
+    training_embeddings: list[str]
+    compare_training: list[str]
     method: str
     centre: bool
     standardise: bool
@@ -72,33 +67,47 @@ class Hparams:
     scoring: Scoring
     draws: int
     intervals: str
+    rules: PairRules
 
 
 def main(argv: list[str]) -> None:
     """Embed all clips, score all pairs, measure each pair of emotions."""
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
-    hparams = run.hparams
-    if hparams.texts not in SAME_TEXT:
-        raise HparamError(f"texts is '{hparams.texts}'; expected one of {list(SAME_TEXT)}.")
-    encoders = [
-        open_sources(names) for names in (hparams.embeddings, hparams.compare_with) if names
-    ]
+    hparams, rules = run.hparams, run.hparams.rules
+    if not hparams.training_corpora:
+        check_training(hparams.scoring, [])  # before anything is read
+    encoders = open_encoders(
+        {key: getattr(hparams, key) for key in EMBEDDINGS},
+        hparams.training_corpora,
+        allow_partial=hparams.allow_partial,
+    )
     run_on_main(read_clips, [hparams])  # one process prepares, the others find it done
     clips = read_clips(hparams)
-    lists, said = read_lists(hparams.trials, clips.utterances)
+    lists, doubts = read_lists(hparams.trials, clips.prepared)
+    check_training(hparams.scoring, clips.training)
+    rules.check(clips.utterances)
     run.begin()
-    embedded = [embed_clips(hparams, e, clips, run.device, run.processes) for e in encoders]
-    said += [note for e in encoders for note in unused_rows(e, clips.utterances)]
-    missing = {skip.id: skip for tested, _ in embedded for skip in tested.skipped}
-    tried = [u for u in clips.utterances if u.id not in missing]
-    scores = [scores_of(hparams.scoring, tried, *of_one, clips.training) for of_one in embedded]
-    matrices = [matrix_of(hparams, of_one, tried, run.processes) for of_one in scores]
-    if not if_main_process():
+    scored = score_clips(
+        encoders,
+        clips,
+        lists,
+        hparams.scoring,
+        run.processes,
+        max_seconds=hparams.max_seconds,
+        batch_seconds=hparams.batch_seconds,
+        workers=hparams.workers,
+        device=run.device,
+    )
+    rules.check(scored.tried)
+    matrices = [rules.matrix(of, scored.tried, run.processes) for of in scored.tried_scores]
+    writes = if_main_process()
+    experiment.leave_together()  # others do not wait for the one that writes
+    if not writes:
         return
-    if hparams.write_trials:
-        pairing = pair_up(scores[0], *labels(hparams, tried), hparams.seed)
-        write_pairs(run.folder / "trials.csv", ((tried[a], tried[b]) for a, b in pairing.trials()))
+    listed, unscored = score_lists(
+        lists, scored.scores, scored.utterances, hparams.draws, hparams.seed
+    )
     facts = selection_facts(
         clips,
         command=["recipes/verification/eer_matrix.py", *argv],
@@ -107,14 +116,13 @@ def main(argv: list[str]) -> None:
         device=run.device,
         with_affect=False,
     )
-    listed, unscored = score_lists(lists, scores[0], tried, hparams.draws, hparams.seed)
     write_pair_run(
         PairRun(
             matrices[0],
             hparams.scoring.describe,
-            {clips.info.name: [u.duration for u in clips.utterances]},
-            (*clips.skipped, *missing.values()),
-            (*clips.warnings, *said, *unscored),
+            scored.seconds,
+            (*clips.skipped, *scored.skipped),
+            (*clips.warnings, *doubts, *scored.warnings, *unscored),
             *matrices[1:],
             other_name="+".join(hparams.compare_with),
             lists=tuple(listed),
@@ -122,6 +130,8 @@ def main(argv: list[str]) -> None:
         facts,
         run.folder,
     )
+    if hparams.write_trials:
+        write_pairs(run.folder / "trials.csv", rules.pairs(scored.tried_scores[0], scored.tried))
 
 
 def read_clips(hparams: Hparams) -> PairSelection:
@@ -134,6 +144,7 @@ def read_clips(hparams: Hparams) -> PairSelection:
         folder,
         emotions=hparams.emotions,
         drop_emotions=hparams.drop_emotions,
+        merge_emotions=hparams.merge_emotions,
         allow_partial=hparams.allow_partial,
     )
     return with_training(
@@ -142,75 +153,6 @@ def read_clips(hparams: Hparams) -> PairSelection:
         folder / "training",
         allow_partial=hparams.allow_partial,
         allow_leak=hparams.allow_leak,
-    )
-
-
-def embed_clips(
-    hparams: Hparams,
-    encoder: list[Source],
-    clips: PairSelection,
-    device: str,
-    processes: Processes,
-) -> tuple[Extracted, Extracted | None]:
-    """Embeddings of the clips to try, and of those to learn from, if there are any."""
-    tested, training = (
-        embed_in_processes(
-            encoder,
-            utterances,
-            root,
-            processes,
-            max_seconds=hparams.max_seconds,
-            batch_seconds=hparams.batch_seconds,
-            workers=hparams.workers,
-            device=device,
-        )
-        if utterances
-        else None
-        for utterances, root in ((clips.utterances, clips.root), (clips.training, Path("/")))
-    )
-    return tested, training
-
-
-def scores_of(
-    scoring: Scoring,
-    tried: list[Utterance],
-    tested: Extracted,
-    learnt: Extracted | None,
-    training: list[Utterance],
-) -> PairScores:
-    """Scores of all pairs of the clips that are tried."""
-    row_of = {id_: row for row, id_ in enumerate(tested.ids)}
-    embeddings = tested.embeddings[[row_of[u.id] for u in tried]]
-    if learnt is None:
-        return scoring.scores(embeddings)
-    speaker_of = {u.id: u.speaker for u in training}
-    return scoring.scores(embeddings, (learnt.embeddings, [speaker_of[id_] for id_ in learnt.ids]))
-
-
-def labels(hparams: Hparams, tried: list[Utterance]) -> tuple[Any, ...]:
-    """Speakers, emotions, genders, texts, and whether texts are the same, as pairing takes them."""
-    texts = SAME_TEXT[hparams.texts]
-    speakers, emotions, genders, said = (
-        np.array([getattr(u, name) for u in tried], dtype=str)
-        for name in ("speaker", "emotion", "gender", "text")
-    )
-    return speakers, emotions, genders if hparams.same_gender else None, said, texts
-
-
-def matrix_of(
-    hparams: Hparams, scores: PairScores, tried: list[Utterance], processes: Processes
-) -> PairMatrix:
-    """The matrix of one encoder."""
-    *known, same_text = labels(hparams, tried)
-    return pair_matrix(
-        scores,
-        *known,
-        same_text=same_text,
-        reference=hparams.reference,
-        draws=hparams.draws,
-        method=hparams.intervals,
-        seed=hparams.seed,
-        processes=processes,
     )
 
 

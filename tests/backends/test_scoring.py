@@ -268,3 +268,35 @@ def test_a_number_that_never_changes_is_left_as_it_is():
     x = np.column_stack([np.random.default_rng(0).normal(size=(9, 2)), np.full(9, 4.0)])
     block = Scoring(centre=False, standardise=True).scores(x).block(slice(0, 9), slice(0, 9))
     assert np.isfinite(block).all()
+
+
+def test_what_only_rounding_tells_from_the_mean_has_no_direction() -> None:
+    same = np.full((7, 3), 0.1, np.float32)  # their mean in float64 is off by its last digits
+    for standardise in (True, False):
+        fitted = Scoring(standardise=standardise).fit_moments(same)
+        assert fitted.directionless(same).all()
+        nearly = np.nextafter(same, np.float32(1))
+        assert not fitted.directionless(nearly).any()
+    constant = np.hstack([CLIPS, np.full((len(CLIPS), 1), 0.1, np.float32)])
+    scoring = Scoring(standardise=True)
+    np.testing.assert_allclose(
+        table(scoring.scores(constant)), table(scoring.scores(CLIPS)), atol=1e-6
+    )
+
+
+def test_moments_of_some_clips_serve_others() -> None:
+    scores = Scoring().fit_moments(CLIPS[:20]).scores(CLIPS)
+    mean = CLIPS[:20].mean(axis=0, dtype=np.float64)
+    np.testing.assert_allclose(table(scores), table(cosine_scores(CLIPS, mean)), atol=1e-6)
+
+
+def test_training_in_the_middle_of_all_has_no_direction_and_is_left_out() -> None:
+    """A speaker, or a clip, at the very mean is no voice that others could be near to."""
+    voices = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1], [0, 0]]) * 8 + 2
+    x = np.repeat(voices, 2, axis=0) + np.tile([[0.5, 0.25], [-0.5, -0.25]], (5, 1))
+    speakers = [name for name in "abcde" for _ in range(2)]
+    fitted = Scoring(top_cohort=4).fit((x, speakers))
+    assert fitted.cohort.tolist() == voices[:4].tolist()
+    assert np.isfinite(table(fitted.scores(x))).all()
+    middle = np.vstack([x, [[2.0, 2.0]]])
+    assert np.isfinite(table(Scoring("plda").fit((middle, [*speakers, "e"])).scores(x))).all()

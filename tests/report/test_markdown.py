@@ -1,6 +1,6 @@
 import pytest
 
-from emovec.report.markdown import write_results_markdown
+from emovec.report.markdown import main, write_results_markdown
 from emovec.report.variant_tables import Variant, variant_table
 from emovec.tables.corpus import Skip
 from emovec.tables.results import Metric, Result, ResultError, RunFacts, write_result
@@ -161,3 +161,23 @@ def test_a_broken_result_leaves_the_old_file(tmp_path):
     with pytest.raises(ResultError, match=r"1/result\.json: no JSON"):
         write_results_markdown(tmp_path / "results", tmp_path / "RESULTS.md")
     assert (tmp_path / "RESULTS.md").read_text() == "old"
+
+
+def test_the_head_says_whose_intervals_are_too_narrow(tmp_path):
+    text = " ".join(written(tmp_path, {}).split())
+    assert "Those of CCC and F1 are too narrow with few speakers" in text
+    assert "those of EER hold the truth 94 to 98 times in 100" in text
+
+
+def test_the_command_explains_itself_and_says_errors_without_a_traceback(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "results output" in capsys.readouterr().out
+    write_result(tmp_path / "results" / "result.json", result({"ccc/valence": 0.5}))
+    line = [str(tmp_path / "results"), str(tmp_path / "RESULTS.md")]
+    with pytest.raises(SystemExit, match=r"^ResultError: .*lies in no <recipe>"):
+        main(line)
+    assert not (tmp_path / "RESULTS.md").exists()
+    (tmp_path / "results" / "result.json").unlink()
+    main(line)
+    assert "No results yet." in (tmp_path / "RESULTS.md").read_text()

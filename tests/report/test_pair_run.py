@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 import numpy as np
 import pytest
+from scipy.stats import norm, t
 
 from emovec.metrics.pair_cells import Cell, PairMatrix
 from emovec.report.pair_comparison import differences
@@ -79,10 +80,10 @@ def matrix_of(seed=0, worse=0.0, **changed):
     return PairMatrix(**known)
 
 
-def facts(corpus="cremad"):
+def facts(corpus="cremad", **hparams):
     return run_facts(
         ["recipes/verification/eer_matrix.py"],
-        {"seed": 0},
+        {"seed": 0, **hparams},
         seed=0,
         started=datetime.now(timezone.utc),
         device="cpu",
@@ -237,6 +238,20 @@ def test_published_rates_stand_beside_ours(tmp_path, no_pictures, corpus, publis
     assert rows["pooled"]["published_eer"] == ""
 
 
+def test_published_rates_are_of_the_same_classes(tmp_path, no_pictures):
+    happy = replace(cell("anger-neutral"), name="anger-happiness", emotions=("anger", "happiness"))
+    matrix = matrix_of()
+    matrix = replace(matrix, cells=(matrix.cells[0], happy), resamples={})
+    for name, merged, rate in (("apart", {}, ""), ("one", {"excitement": "happiness"}, "0.4411")):
+        write_pair_run(run_of(matrix), facts("iemocap", merge_emotions=merged), tmp_path / name)
+        rows = rows_of(tmp_path / name / "eer_matrix.csv")
+        assert rows["anger-happiness"]["published_eer"] == rate
+        assert rows["anger-anger"]["published_eer"] == "0.4219"
+        text = (tmp_path / name / "summary.txt").read_text()
+        assert "there excitement counts as happiness (merge_emotions)" in text
+        assert ("not shown of happiness, merged otherwise" in text) == (name == "apart")
+
+
 def test_a_corpus_without_published_rates_has_no_such_column(tmp_path, no_pictures):
     write_pair_run(run_of(matrix_of()), facts("ravdess"), tmp_path)
     assert "published" not in (tmp_path / "summary.txt").read_text()
@@ -272,21 +287,46 @@ def test_lists_of_trials_are_in_the_result_and_the_summary(tmp_path, no_pictures
     text = (tmp_path / "summary.txt").read_text()
     assert "EER of the trials official: 12.50 [10.00, 15.00]" in text
     assert "75" not in text
+    assert "scores: cosine similarity" in text.splitlines()
+    beside = Metric("other/eer/list_official", 0.25, 40, 8, None)
+    run = run_of(matrix_of(), lists=(*lists, beside), other=matrix_of(), other_name="ecapa")
+    write_pair_run(run, facts(), tmp_path / "two")
+    text = (tmp_path / "two" / "summary.txt").read_text()
+    assert "EER of the trials official by ecapa: 25.00" in text
 
 
 def test_warnings_tell_what_is_missing(tmp_path, no_pictures):
     matrix = matrix_of(
         excluded={"no gender": 4, "no emotion": 2}, reference=None, reference_threshold=None
     )
-    result = write_pair_run(run_of(matrix, warnings=("partial copy",)), facts(), tmp_path)
+    run = run_of(matrix, warnings=("partial copy",))
+    result = write_pair_run(run, facts(reference="calm"), tmp_path)
     assert result.warnings[:3] == (
         "partial copy",
         "4 clips are in no trial: no gender",
         "2 clips are in no trial: no emotion",
     )
     (no_threshold,) = result.warnings[3:]
-    assert no_threshold.startswith("no rates at a fixed threshold")
+    assert no_threshold.startswith("no rates at a fixed threshold: the reference emotion calm")
     assert read_result(tmp_path / "result.json").warnings == result.warnings
+
+
+@pytest.mark.parametrize(
+    ("hparams", "said"),
+    [
+        (
+            {"centre": True, "standardise": True, "training_corpora": []},
+            "has its mean and deviations from the clips",
+        ),
+        ({"centre": True, "standardise": False}, "has its mean from the clips"),
+        ({"centre": True, "standardise": True, "training_corpora": ["demo"]}, ""),
+        ({"centre": False, "standardise": False}, ""),
+    ],
+)
+def test_what_is_learnt_of_the_tried_clips_is_a_warning(tmp_path, no_pictures, hparams, said):
+    result = write_pair_run(run_of(matrix_of()), facts(**hparams), tmp_path)
+    assert len(result.warnings) == bool(said)
+    assert all(said in warning and "tried themselves" in warning for warning in result.warnings)
 
 
 def test_a_matrix_with_hardly_anything_is_written_all_the_same(tmp_path):
@@ -319,7 +359,8 @@ def test_two_encoders_are_compared_by_the_same_resamples(tmp_path, no_pictures):
     for name, row in rows.items():
         of = cell(name)
         drawn = ours.resamples[name] - other.resamples[name]
-        ends = np.quantile(drawn, [0.025, 0.975])
+        wider = t.ppf(0.975, of.speakers - 1) * math.sqrt(of.speakers / (of.speakers - 1))
+        ends = np.quantile(drawn, norm.cdf([-wider, wider]))
         metric = result.get(f"difference/{name}")
         assert metric.value == pytest.approx(-0.05)
         assert metric.interval == pytest.approx(ends)
@@ -344,7 +385,7 @@ def test_by_the_jackknife_the_difference_varies_as_its_leave_one_out_values_do()
     left = (own.sum(axis=1, keepdims=True) - own) / 299
     matrices = [
         matrix_of(
-            cells=(cell("anger-anger", eer=mean),),
+            cells=(cell("anger-anger", eer=mean, speakers=300),),
             pools={},
             method="jackknife",
             resamples={"anger-anger": values},

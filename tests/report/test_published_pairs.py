@@ -50,3 +50,17 @@ def test_which_corpus_has_a_matrix():
         assert published_matrix(f"emobox_{name}").corpus == name
     for name in ("demo", "", "manifest", "cremad2", "notcremad", "ravdess"):
         assert published_matrix(name) is None
+
+
+def test_rates_are_compared_where_the_classes_are_the_same_clips():
+    iemocap, cremad = published_matrix("iemocap"), published_matrix("cremad")
+    assert iemocap.rates_like({"excitement": "happiness"}) == iemocap.rates
+    apart = iemocap.rates_like({})
+    assert apart == {name: r for name, r in iemocap.rates.items() if "happiness" not in name}
+    assert len(apart) == 6
+    more = {"excitement": "happiness", "frustration": "anger"}
+    assert iemocap.unlike(more) == ["anger"]
+    assert iemocap.unlike({"excitement": "happiness", "anger": "rage"}) == ["anger"]
+    assert iemocap.unlike({"excitement": "happiness", "frustration": "rage"}) == []
+    assert cremad.rates_like({}) == cremad.rates
+    assert cremad.unlike({"excitement": "happiness"}) == ["happiness"]

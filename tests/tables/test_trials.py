@@ -5,8 +5,11 @@ from emovec.tables.manifest import Utterance
 from emovec.tables.trials import (
     Trial,
     check_trials,
+    read_any_trials,
+    read_pairs,
     read_published_trials,
     read_trials,
+    write_pairs,
     write_trials,
 )
 
@@ -135,3 +138,28 @@ def test_speakers_that_are_not_known_cannot_contradict():
     assert check_trials(trials, utterances) == [
         "2 trials have an unknown speaker (0 u v, 1 u a/x/1)"
     ]
+
+
+def test_any_list_that_we_write_is_read_again(tmp_path):
+    one, two, other = UTTERANCES
+    write_pairs(tmp_path / "pairs.csv", [(one, two), (one, other)])
+    write_trials(tmp_path / "trials.csv", TRIALS)
+    (tmp_path / "list.txt").write_text("1 a/x/1.wav a/y/1.wav\n0 a/x/1.wav b/z/1.wav\n")
+    for name in ("pairs.csv", "trials.csv", "list.txt"):
+        assert read_any_trials(tmp_path / name) == TRIALS
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id_a,id_b,target\n", r"t.csv: columns are .*expected \['id_a', 'id_b', 'target', 'emo"),
+        ("id_a,id_b,target,emotion_a,emotion_b\n", "t.csv: holds no trials"),
+        ("id_a,id_b,target,emotion_a,emotion_b\na,b,2,x,y\n", "t.csv:2: found '2 a b'"),
+        ("id_a,id_b,target,emotion_a,emotion_b\na,b,1\n", "t.csv:2: found"),
+        ("id_a,id_b,target,emotion_a,emotion_b\na,,1,x,y\n", "t.csv:2: found '1 a '"),
+    ],
+)
+def test_broken_tables_of_pairs(tmp_path, text, said):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(ManifestError, match=said):
+        read_pairs(tmp_path / "t.csv")
