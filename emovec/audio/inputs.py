@@ -20,6 +20,7 @@ from emovec.tables.manifest import Utterance, read_manifest
 from emovec.tables.splits import manifest_hash
 
 UNREAD_SUFFIXES = frozenset({".3gp", ".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma"})
+MANIFEST = "manifest.csv"  # of a folder that is prepared
 _PREPARED = "prepared.json"  # says beside a manifest what its paths are relative to
 _MAGIC = frozenset("*?[")
 
@@ -57,6 +58,8 @@ def collect(inputs: Sequence[str | Path]) -> Collected:
         HparamError: if there is no input, or a manifest is not the only one
         ManifestError: if the manifest cannot be read, or its data folder is gone
     """
+    if len(inputs) == 1 and (prepared := Path(inputs[0], MANIFEST)).is_file():
+        return _of_manifest(prepared)
     tables = [Path(name) for name in inputs if Path(name).suffix.lower() == ".csv"]
     if not inputs or (tables and len(inputs) > 1):
         raise HparamError(
@@ -115,9 +118,16 @@ def _expand(name: str) -> tuple[Path, list[Path]]:
         for match in sorted(base.glob(str(Path(*path.parts[fixed:]))))
         if not any(part.startswith(".") for part in match.relative_to(base).parts)
     ]
-    folders = [match for match in matches if match.is_dir()]
+    folders = [match for match in matches if match.is_dir() and not _goes_round(match)]
     files = [match for match in matches if not match.is_dir() and _is_audio(match.name)]
     return base, files + _walk(folders)
+
+
+def _goes_round(path: Path) -> bool:
+    """Whether a path is a link to a folder that it lies in."""
+    if not path.is_symlink() or not os.path.isdir(path):
+        return False
+    return path.parent.resolve().is_relative_to(path.resolve())
 
 
 def _walk(folders: Iterable[Path]) -> list[Path]:
@@ -138,6 +148,8 @@ def _walk(folders: Iterable[Path]) -> list[Path]:
             continue
         seen.add((facts.st_dev, facts.st_ino))
         for path in (folder / name for name in names if not name.startswith(".")):
+            if _goes_round(path):
+                continue
             if os.path.isdir(path):
                 (links if path.is_symlink() else left).append(path)
             elif _is_audio(path.name):

@@ -37,10 +37,10 @@ SAME_TEXT = {"any": None, "same": True, "different": False}
     help="Pair clips of the same text only, or never.",
 )
 @click.option("--reference", default="neutral", help="Emotion whose cell sets a threshold.")
-@click.option("--centre", default=True, type=bool, help="Subtract the mean.", show_default=True)
+@click.option("--centre", default=False, type=bool, help="Subtract the mean.", show_default=True)
 @click.option(
     "--standardise",
-    default=True,
+    default=False,
     type=bool,
     help="Divide numbers by their deviation.",
     show_default=True,

@@ -71,9 +71,9 @@ def table_lines(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
 
 def model_name(name: str) -> str:
     """A model's name, or its folder where that of the run is given that trained it."""
-    inside = Path(name, "model")
-    is_run = (inside / "config.json").is_file() and not Path(name, "config.json").is_file()
-    return str(inside) if is_run else name
+    from emovec.encoders.locating import folder_of_run
+
+    return str(folder_of_run(Path(name))) if Path(name).is_dir() else name
 
 
 def stamps(card: str) -> list[str]:

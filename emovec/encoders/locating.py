@@ -35,15 +35,16 @@ def find_model(name: str | Path) -> Path:
     """The folder of a model, fetched if it is on the hub.
 
     Args:
-        name: a folder; a name of :func:`shipped`; a published one of SpeechBrain, such as
-            "speechbrain/spkrec-ecapa-voxceleb"; or organisation/name@revision of the hub
+        name: a folder, or that of the run that trained it; a name of :func:`shipped`; a published
+            one of SpeechBrain, such as "speechbrain/spkrec-ecapa-voxceleb"; or
+            organisation/name@revision of the hub
 
     Raises:
         ModelError: if there is none of that name, or it cannot be fetched
     """
     text = str(name)
     if text and Path(name).is_dir():  # Path of nothing is this folder
-        return Path(name)
+        return folder_of_run(Path(name))
     if isinstance(name, str) and name in _shipped_names():
         return _shipped_folder() / name
     repository, at, revision = text.partition("@")
@@ -57,6 +58,13 @@ def find_model(name: str | Path) -> Path:
 
         return fetch(repository, revision)
     raise ModelError(_unknown(text))
+
+
+def folder_of_run(folder: Path) -> Path:
+    """The model of a run where the run's folder is given, else the folder."""
+    inside = folder / "model"
+    is_run = (inside / CONFIG).is_file() and not (folder / CONFIG).is_file()
+    return inside if is_run else folder
 
 
 def shipped() -> list[ModelListing]:

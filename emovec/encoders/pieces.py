@@ -6,6 +6,7 @@ it ends with the same bytes.
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from emovec.tables.manifest import Utterance
 LONGEST = 600.0  # seconds of a clip at once; in ECAPA-TDNN they take 5 GB
 MOST_WINDOWS = 1_000_000  # of a clip, whose rows are all in memory before they are written
 ROWS_OF_SHARD = 100_000  # from here on a shard of windows takes no further clip
+
+LABELS = ("speaker", "gender", "emotion", "text")  # of a manifest, that go with embeddings
 
 
 @dataclass(frozen=True)
@@ -85,13 +88,16 @@ class Clips:
             seconds = [self.utterances[place].duration for place in places]
             alike = by_length(seconds, batch_seconds)
             return [[Piece(places[row]) for row in rows] for rows in alike]
-        most = max(1, int(batch_seconds * self.sample_rate / self.windows.size))
+        samples = batch_seconds * self.sample_rate
+        most = max(1, int(samples / self.windows.size))
+        # what lies between windows is read with them
+        at_once = max(1, int(samples / max(self.windows.size, self.windows.hop)))
         batches: list[list[Piece]] = []
         free = 0
         for place in places:
             count = max(1, self.windows.count(self.utterances[place].duration))
-            for first in range(0, count, most):
-                piece = Piece(place, first, min(most, count - first))
+            for first in range(0, count, at_once):
+                piece = Piece(place, first, min(at_once, count - first))
                 if piece.windows > free:
                     batches.append([])
                     free = most
@@ -129,9 +135,14 @@ class Clips:
         return f"{id_}@{self.windows.ends(row.window)[0]}" if self.windows else id_
 
     def columns(self, rows: Sequence[Row]) -> dict[str, Values]:
-        """What is said of windows: their clip, and where in it they begin and end."""
+        """Labels of clips, as far as the list has any; of windows their clip and its part."""
         if self.windows is None:
-            return {}
+            clips = [self.utterances[row.clip] for row in rows]
+            return {
+                label: [getattr(clip, label) for clip in clips]
+                for label in LABELS
+                if any(getattr(u, label) for u in self.utterances)
+            }
         ends = [self.windows.ends(row.window) for row in rows]
         starts, stops = [start for start, _ in ends], [stop for _, stop in ends]
         return {
@@ -203,7 +214,7 @@ def make_windows(encoder: Encoder, window: float | None, hop: float | None) -> W
         raise HparamError(f"hop is {hop} without a window; expected both. Give the window, too.")
     hop = window if hop is None else hop
     rate, shortest = encoder.sample_rate, encoder.shortest / encoder.sample_rate
-    if not shortest <= window <= LONGEST or not 1 / rate <= hop <= LONGEST:
+    if not shortest <= window <= LONGEST or not 1 / rate <= hop < math.inf:
         raise HparamError(
             f"window is {window} and hop {hop} seconds; expected {shortest:.3f} to {LONGEST:.0f}, "
             f"and at least {1 / rate:.6f}. Correct them."

@@ -103,6 +103,13 @@ class PairMatrix:
     method: str
     resamples: Mapping[str, NDArray[np.float64]]
 
+    def __repr__(self) -> str:
+        """A line; the numbers are in ``rows``."""
+        rates = ", ".join(
+            f"{name} {pool.eer:.2%}" for name, pool in self.pools.items() if pool.eer is not None
+        )
+        return f"PairMatrix({len(self.cells)} cells; EER {rates})"
+
     @property
     def rows(self) -> list[Cell]:
         """Cells, then pools."""

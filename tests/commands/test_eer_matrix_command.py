@@ -72,7 +72,7 @@ def test_the_recipe_finds_the_same(emovec, table, small_corpus, tmp_path):
     corpus = [str(ROOT / "hparams" / "verification.yaml"), "--corpus=manifest"]
     corpus += [f"--data_folder={small_corpus}", f"--run_folder={tmp_path / 'recipe'}"]
     recipe.main([*corpus, f"--embeddings=[{table}]", "--draws=50", "--device=cpu"])
-    options = ("--manifest", small_corpus, "--draws=50")
+    options = ("--manifest", small_corpus, "--draws=50", "--centre=True", "--standardise=True")
     assert emovec("eer-matrix", table, "--output", tmp_path / "out", *options).exit_code == 0
     one, two = (read_result(tmp_path / name / "result.json") for name in ("recipe", "out"))
     assert one.metrics == two.metrics
@@ -198,7 +198,7 @@ def test_a_run_of_other_settings_is_kept(emovec, table, tmp_path):
     out = ("--output", tmp_path / "out")
     assert emovec("eer-matrix", table, *out, *PLAIN).exit_code == 0
     before = (tmp_path / "out" / "result.json").read_bytes()
-    done = emovec("eer-matrix", table, *out, "--draws=0")
+    done = emovec("eer-matrix", table, *out, "--draws=0", "--centre=True", "--standardise=True")
     assert done.exit_code == 1
     assert "holds a run with other ['centre', 'draws', 'standardise']" in done.stderr
     assert (tmp_path / "out" / "result.json").read_bytes() == before

@@ -159,3 +159,11 @@ def test_listing_needs_no_torch():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "huggingface_hub"} & set(run.stdout.split())
+
+
+def test_a_run_s_folder_stands_for_its_model(tmp_path):
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "model" / "config.json").write_text("{}")
+    assert find_model(tmp_path / "run") == tmp_path / "run" / "model"
+    (tmp_path / "run" / "config.json").write_text("{}")
+    assert find_model(tmp_path / "run") == tmp_path / "run"
