@@ -1,6 +1,7 @@
 """The small corpus: tones whose loudness and pitch follow affect, of ten speakers."""
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,9 @@ import soundfile
 
 from emovec.tables.corpus import CorpusInfo, write_corpus_info
 from emovec.tables.manifest import Utterance, write_manifest
+
+# Each core has a process of its own (pytest-xdist); read when torch and NumPy are first imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
