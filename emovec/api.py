@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from emovec.audio.clips import File
 from emovec.encoders.base import Encoder
-from emovec.encoders.folders import CARD
+from emovec.encoders.cards import read_card
 from emovec.encoders.locating import find_model, shipped
 from emovec.encoders.store import load_model
 from emovec.errors import ModelError
@@ -75,8 +75,7 @@ def load(
     """
     folder = find_model(name)
     model = load_model(folder)
-    path = folder / CARD
-    card = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    card = read_card(folder)
     if isinstance(model, Encoder):
         return EncoderModel(model, card, device, engine)
     if engine != "torch":

@@ -200,7 +200,9 @@ class EncoderModel(Model):
                 raise HparamError(
                     f"device is {device!r} with engine 'onnx'; expected 'cpu'. Use 'torch' there."
                 )
-            super().__init__(encoder, encoder, _exported(encoder.eval()), card, "cpu")
+            from emovec.encoders.onnx_engine import exported
+
+            super().__init__(encoder, encoder, exported(encoder.eval()), card, "cpu")
         else:
             super().__init__(encoder, encoder, encoder, card, device)
 
@@ -225,17 +227,6 @@ def checked_device(device: str | None) -> str:
             "'cuda' or 'mps'. Choose one of this machine."
         ) from error
     return device
-
-
-def _exported(encoder: Encoder) -> Encoder:
-    """The same encoder run by onnxruntime, from a file that is gone once it is read."""
-    from emovec.encoders.onnx_engine import OnnxEncoder
-    from emovec.encoders.onnx_export import export_onnx
-
-    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        path = Path(folder, "encoder.onnx")
-        export_onnx(encoder, path)
-        return OnnxEncoder(path)
 
 
 def _by_seconds(clips: Iterable[Clip], samples: float) -> Iterator[list[Clip]]:

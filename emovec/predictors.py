@@ -158,9 +158,7 @@ class AffectPredictor(Predictor[AffectPrediction]):
         return low, high
 
     def _hears(self, wave: Tensor) -> bool:
-        # As the encoder gets it, see AffectModel.embed
-        mean, deviation = self._settings["wave_mean"], self._settings["wave_deviation"]
-        return super()._hears((wave - mean) / deviation)
+        return super()._hears(self._model.normalised(wave))
 
     def _prediction(self, file: str, outputs: dict[str, NDArray[np.float64]]) -> AffectPrediction:
         unit = outputs["affect"].clip(0, 1)  # (3,)

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from emovec.audio.loading import load
+from emovec.audio.loading import load, resampled
 from emovec.errors import AudioError
 
 File = str | Path
@@ -85,7 +85,7 @@ def read_clips(
         if max_seconds is None and len(wave) > LONGEST * rate:
             raise _too_long(name, len(wave) / rate)
         stop = None if max_seconds is None else round(max_seconds * rate)
-        yield Clip(name, _resampled(wave[:stop], rate, wanted_rate))
+        yield Clip(name, resampled(wave[:stop], rate, wanted_rate))
 
 
 def _from_file(path: Path, rate: int, max_seconds: float | None) -> NDArray[np.float32]:
@@ -141,12 +141,3 @@ def _samples(wave: Wave, name: str) -> NDArray[np.float32]:
             "were 16-bit integers."
         )
     return wave.astype(np.float32)
-
-
-def _resampled(wave: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:
-    if rate == wanted:
-        return wave
-    import torch
-    from torchaudio.functional import resample
-
-    return resample(torch.from_numpy(wave), rate, wanted).numpy()

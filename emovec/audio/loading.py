@@ -39,7 +39,7 @@ def load(
     wave = wave.mean(axis=1)  # (T,)
     if not np.isfinite(wave).all():
         raise AudioError(f"{path}: holds NaN or infinite samples; expected [-1, 1]. Convert it.")
-    return wave if rate == sample_rate else _resample(wave, rate, sample_rate)
+    return resampled(wave, rate, sample_rate)
 
 
 def _read(
@@ -72,7 +72,10 @@ def _read(
         ) from error
 
 
-def _resample(wave: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+def resampled(wave: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """A wave (T,) float32 at another sample rate; the same one if it has that already."""
+    if rate == wanted:
+        return wave
     import torch
     from torchaudio.functional import resample
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from emovec.tables.embeddings import EmbeddingError
     from emovec.tables.results import RunFacts
 
-SAME_TEXT = {"any": None, "same": True, "different": False}
-
 
 @click.command("eer-matrix")
 @click.argument("embeddings", type=PATH)
@@ -33,7 +31,7 @@ SAME_TEXT = {"any": None, "same": True, "different": False}
 @click.option(
     "--texts",
     default="any",
-    type=click.Choice(list(SAME_TEXT)),
+    type=click.Choice(["any", "same", "different"]),
     help="Pair clips of the same text only, or never.",
 )
 @click.option("--reference", default="neutral", help="Emotion whose cell sets a threshold.")
@@ -110,33 +108,23 @@ def _measure(
     clips: "Labelled", source: Path, options: Mapping[str, Any]
 ) -> tuple["PairMatrix", str]:
     """The matrix, and what a score is."""
-    import numpy as np
-
+    from emovec.backends.pair_rules import PairRules
     from emovec.backends.scoring import Scoring
-    from emovec.metrics.pairs import pair_matrix
+    from emovec.metrics.pair_blocks import ALONE
 
-    def column(name: str) -> Any:
-        return np.array([getattr(u, name) for u in clips.utterances], dtype=str)
-
-    if not options["all_genders"] and clips.utterances and not column("gender").astype(bool).any():
+    if not options["all_genders"] and not any(u.gender for u in clips.utterances):
         raise click.UsageError(
             f"{source}: no gender is known; expected a column 'gender', of the embeddings or of "
             "--manifest. Or pass --all_genders."
         )
     scoring = Scoring(centre=options["centre"], standardise=options["standardise"])
+    rules = PairRules(
+        same_gender=not options["all_genders"],
+        **{name: options[name] for name in ("texts", "reference", "draws", "intervals", "seed")},
+    )
     try:
-        matrix = pair_matrix(
-            scoring.scores(clips.embeddings.vectors),
-            column("speaker"),
-            column("emotion"),
-            None if options["all_genders"] else column("gender"),
-            column("text"),
-            same_text=SAME_TEXT[options["texts"]],
-            reference=options["reference"],
-            draws=options["draws"],
-            method=options["intervals"],
-            seed=options["seed"],
-        )
+        scores = scoring.scores(clips.embeddings.vectors)
+        matrix = rules.matrix(scores, clips.utterances, ALONE)
     except ValueError as error:
         raise _with_ids(error, source, clips.embeddings.ids) from error
     return matrix, scoring.describe
@@ -153,11 +141,10 @@ def _with_ids(error: ValueError, source: Path, ids: Sequence[str]) -> "Embedding
 
 
 def _facts(clips: "Labelled", hparams: Mapping[str, Any], started: datetime) -> "RunFacts":
-    from emovec.corpora.pair_selection import PROTOCOL
+    from emovec.corpora.pair_selection import PROTOCOL, all_pairs_line
     from emovec.tables.results import run_facts
-    from emovec.tables.splits import Assignment, manifest_hash, split_line
+    from emovec.tables.splits import manifest_hash
 
-    rows = [Assignment(u.id, 0, "test") for u in clips.utterances]
     return run_facts(
         ["-m", "emovec.cli", *sys.argv[1:]],
         hparams,
@@ -168,7 +155,7 @@ def _facts(clips: "Labelled", hparams: Mapping[str, Any], started: datetime) -> 
         corpus=clips.corpus,
         affect_source=None,
         protocol=PROTOCOL,
-        split_hash=split_line(clips.corpus, PROTOCOL, clips.utterances, rows),
+        split_hash=all_pairs_line(clips.corpus, clips.utterances),
         shares_speakers=False,
         leaks=(),
     )

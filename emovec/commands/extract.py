@@ -143,13 +143,13 @@ def extract_all(
         StorageError: if the folder cannot be written
     """
     from emovec.audio.inputs import collect
-    from emovec.encoders.cards import licence
+    from emovec.encoders.cards import licence, read_card
     from emovec.encoders.extraction import extract_table
     from emovec.encoders.folders import CHECKSUM, CONFIG, read_config
     from emovec.encoders.locating import find_model
 
     folder = find_model(model_name(encoder))
-    network, card = _open(folder, engine, device), _card(folder)
+    network, card = _open(folder, engine, device), read_card(folder)
     clips = collect(inputs)
     if processes.rank == 0:
         _say_before(output, clips, [f"{encoder}: {stamp}" for stamp in stamps(card)])
@@ -199,8 +199,6 @@ def _say_after(output: Path, found: "Extraction") -> None:
 
 def _open(folder: Path, engine: str, device: str | None) -> "Encoder":
     """The encoder of a model folder, in evaluation."""
-    from tempfile import TemporaryDirectory
-
     from emovec.encoders.base import Encoder
     from emovec.encoders.store import load_model
     from emovec.errors import HparamError, ModelError
@@ -218,21 +216,9 @@ def _open(folder: Path, engine: str, device: str | None) -> "Encoder":
         raise HparamError(
             f"device is '{device}' with engine 'onnx'; expected 'cpu'. Use 'torch' there."
         )
-    from emovec.encoders.onnx_engine import OnnxEncoder
-    from emovec.encoders.onnx_export import export_onnx
+    from emovec.encoders.onnx_engine import exported
 
-    with TemporaryDirectory() as temporary:
-        path = Path(temporary, "encoder.onnx")
-        export_onnx(model, path)
-        return OnnxEncoder(path, threads=1)  # workers compute side by side
-
-
-def _card(folder: Path) -> str:
-    """Text of a model's card, "" if it has none."""
-    from emovec.encoders.folders import CARD
-
-    path = folder / CARD
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return exported(model, threads=1)  # workers compute side by side
 
 
 def _device(engine: str, device: str | None) -> str:

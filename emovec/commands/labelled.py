@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from emovec.corpora.pair_selection import UNKNOWN
+from emovec.corpora.pair_selection import with_an_emotion
 from emovec.corpora.selection import why_unwanted
 from emovec.tables.corpus import Skip, read_corpus_info
-from emovec.tables.embeddings import CLIP, EmbeddingError, Embeddings, match
+from emovec.tables.embeddings import CLIP, LABELS, EmbeddingError, Embeddings, match
 from emovec.tables.leaks import listed
 from emovec.tables.manifest import Utterance, read_manifest
-
-LABELS = ("speaker", "emotion", "gender", "text")
 
 
 @dataclass(frozen=True)
@@ -57,10 +55,7 @@ def label(
             "Extract them without --window."
         )
     found = _of_columns(table, source) if manifest is None else _of(manifest, table, source)
-    clips, warnings = found.utterances, list(found.warnings)
-    if not any(u.emotion for u in clips):
-        clips = [replace(u, emotion=UNKNOWN) for u in clips]
-        warnings.append(f"no clip has an emotion: all are of the emotion {UNKNOWN}")
+    clips, notes = with_an_emotion(found.utterances)
     reasons = [why_unwanted(u, [*drop_emotions, ""], with_affect=False) for u in clips]
     unwanted = [Skip(u.id, why) for u, why in zip(clips, reasons, strict=True) if why]
     rows = [row for row, why in enumerate(reasons) if not why]
@@ -74,7 +69,7 @@ def label(
         [clips[row] for row in rows],
         found.corpus,
         [*found.skipped, *unwanted],
-        warnings,
+        [*found.warnings, *notes],
     )
 
 

@@ -66,10 +66,7 @@ def select_all(
     folder = Path(data_folder) if data_folder else None
     kind, root = corpora.locate(corpora.get(corpus, **options), folder, prepared_folder)
     prepared = corpora.prepare(kind, root, prepared_folder, allow_partial=allow_partial)
-    found, notes = _merged(prepared.utterances, merge_emotions or {}), []
-    if not any(u.emotion for u in found):
-        found = [replace(u, emotion=UNKNOWN) for u in found]
-        notes = [f"no clip has an emotion: all are of the emotion {UNKNOWN}"]
+    found, notes = with_an_emotion(_merged(prepared.utterances, merge_emotions or {}))
     reasons = {
         u.id: why_another_class(u, u.emotion, emotions)
         or why_unwanted(u, [*drop_emotions, ""], with_affect=False)
@@ -82,14 +79,13 @@ def select_all(
             f"{corpus}: no clip is of the emotions {missing or 'to keep'}; expected some of "
             f"{sorted({u.emotion for u in found})}. Mend emotions, drop_emotions."
         )
-    rows = [Assignment(u.id, 0, "test") for u in utterances]
     return PairSelection(
         info=prepared.info,
         root=prepared.root,
         protocol=PROTOCOL,
         shares_speakers=False,
         manifest_hash=manifest_hash(prepared.utterances),
-        split_line=split_line(prepared.info.name, PROTOCOL, utterances, rows),
+        split_line=all_pairs_line(prepared.info.name, utterances),
         leaks=(),
         skipped=(
             *prepared.info.skipped,
@@ -100,6 +96,20 @@ def select_all(
         prepared=found,
         training=[],
     )
+
+
+def with_an_emotion(utterances: list[Utterance]) -> tuple[list[Utterance], list[str]]:
+    """Clips, all of the emotion "unknown" if not one has an emotion, and a note that says so."""
+    if any(u.emotion for u in utterances):
+        return utterances, []
+    note = f"no clip has an emotion: all are of the emotion {UNKNOWN}"
+    return [replace(u, emotion=UNKNOWN) for u in utterances], [note]
+
+
+def all_pairs_line(corpus: str, utterances: Sequence[Utterance]) -> str:
+    """The line that names clips which are all tried against each other."""
+    rows = [Assignment(u.id, 0, "test") for u in utterances]
+    return split_line(corpus, PROTOCOL, utterances, rows)
 
 
 def with_training(

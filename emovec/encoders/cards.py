@@ -1,7 +1,10 @@
 """What a card.md says of a model, and the header with which the hub lists it."""
 
 import re
+from pathlib import Path
 from typing import Any
+
+from emovec.encoders.folders import CARD
 
 # Of https://huggingface.co/docs/hub/repositories-licenses; others are "other" there, with a name
 HUB_LICENCES = (
@@ -10,6 +13,12 @@ HUB_LICENCES = (
     *("cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0"),
     *("cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
 )
+
+
+def read_card(folder: Path) -> str:
+    """Text of a model folder's card.md; empty if it has none."""
+    path = folder / CARD
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def title(card: str) -> str:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from emovec.encoders import cards
-from emovec.encoders.folders import CARD, CONFIG, WEIGHTS, read_config
+from emovec.encoders.folders import CONFIG, WEIGHTS, read_config
 from emovec.errors import ModelError
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -77,8 +77,7 @@ def shipped() -> list[ModelListing]:
 
 
 def _listing(folder: Path) -> ModelListing:
-    path = folder / CARD
-    card = path.read_text(encoding="utf-8") if path.is_file() else ""
+    card = cards.read_card(folder)
     return ModelListing(
         name=folder.name,
         size=sum(file.stat().st_size for file in folder.iterdir()),

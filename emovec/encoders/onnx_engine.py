@@ -6,6 +6,7 @@ Shapes: B batch, T samples, F frames, M bands, E embedding.
 import json
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from emovec.encoders.base import Encoder
 from emovec.encoders.budget import MemoryBudget
 from emovec.encoders.folders import config_faults
-from emovec.encoders.onnx_export import FACTS, INPUT, OUTPUT, Facts, require
+from emovec.encoders.onnx_export import FACTS, INPUT, OUTPUT, Facts, export_onnx, require
 from emovec.encoders.registry import create
 from emovec.errors import HparamError, ModelError
 
@@ -88,6 +89,23 @@ class OnnxEncoder(Encoder):
     def train(self, mode: bool = True) -> "OnnxEncoder":
         """Nothing but evaluation: a graph cannot be trained."""
         return super().train(False)
+
+
+def exported(encoder: Encoder, threads: int | None = None) -> OnnxEncoder:
+    """The same encoder run by onnxruntime, from a file that is gone once it is read.
+
+    Args:
+        encoder: in evaluation mode
+        threads: as of :class:`OnnxEncoder`
+
+    Raises:
+        HparamError: if onnx or onnxruntime is not installed
+        ModelError: if it cannot be exported
+    """
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path = Path(folder, "encoder.onnx")
+        export_onnx(encoder, path)
+        return OnnxEncoder(path, threads)
 
 
 def _open(path: Path, threads: int) -> Any:

@@ -16,14 +16,12 @@ from emovec.audio.windows import Windows, load_windows
 from emovec.encoders.base import Encoder
 from emovec.encoders.forward import Read, Vector, by_length
 from emovec.errors import AudioError, HparamError
-from emovec.tables.embeddings import CLIP, Values
+from emovec.tables.embeddings import CLIP, LABELS, Values
 from emovec.tables.manifest import Utterance
 
 LONGEST = 600.0  # seconds of a clip at once; in ECAPA-TDNN they take 5 GB
 MOST_WINDOWS = 1_000_000  # of a clip, whose rows are all in memory before they are written
 ROWS_OF_SHARD = 100_000  # from here on a shard of windows takes no further clip
-
-LABELS = ("speaker", "gender", "emotion", "text")  # of a manifest, that go with embeddings
 
 
 @dataclass(frozen=True)

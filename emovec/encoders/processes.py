@@ -7,11 +7,18 @@ from torch import distributed
 from emovec.metrics.pair_blocks import ALONE, Processes
 
 
+def process_place() -> tuple[int, int]:
+    """Rank of this process, and how many there are."""
+    if not distributed.is_initialized():
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
 def running_processes() -> Processes:
     """Those of torch's process group; this one alone where there is none."""
     if not distributed.is_initialized():
         return ALONE
-    return Processes(distributed.get_rank(), distributed.get_world_size(), _everywhere)
+    return Processes(*process_place(), _everywhere)
 
 
 def _everywhere(value: Any) -> list[Any]:

@@ -89,19 +89,20 @@ def pair_matrix(
     fixed = "-".join(own) if own in pairing.cells else None
     grid = processes.gather(grid_around(_sampled(pairing, seed), BINS))[0]  # machines may round
     cells = _without_intervals(pairing, grid, fixed, processes)
-    if fixed is None or cells[fixed].threshold is None:
+    if fixed not in cells or cells[fixed].threshold is None:
         fixed = None
-    pools = _pools(pairing)
-    names = [name for name in pairing.names if cells[name].clips]  # none of the same text: no cell
+    found = [name for name in pairing.names if name in cells]
+    pools = {
+        pool: [pairing.names[place] for place in group if pairing.names[place] in cells]
+        for pool, group in _pools(pairing).items()
+        if pool in cells
+    }
     resamples = None
     if draws:
         resamples = resample(
             lambda name: pairing.blocks(name, processes),
-            [cells[name] for name in names],
-            {
-                pool: [name for name in names if pairing.names.index(name) in group]
-                for pool, group in pools.items()
-            },
+            [cells[name] for name in found],
+            pools,
             grid,
             int(pairing.speakers.max()) + 1,
             reference=fixed,
@@ -113,8 +114,8 @@ def pair_matrix(
         cells = {name: _with_intervals(cell, resamples) for name, cell in cells.items()}
     difference, difference_interval = _difference(cells, resamples)
     return PairMatrix(
-        cells=tuple(cells[name] for name in names),
-        pools={pool: cells[pool] for pool in pools if cells[pool].clips},
+        cells=tuple(cells[name] for name in found),
+        pools={pool: cells[pool] for pool in pools},
         difference=difference,
         difference_interval=difference_interval,
         reference=fixed,
@@ -179,7 +180,7 @@ def _sampled(pairing: Pairing, seed: int) -> NDArray[np.float32]:
 def _without_intervals(
     pairing: Pairing, grid: ScoreGrid, reference: str | None, processes: Processes
 ) -> dict[str, Cell]:
-    """All cells and pools, by name."""
+    """All cells and pools that have trials, by name."""
     groups = {name: [place] for place, name in enumerate(pairing.names)} | _pools(pairing)
     counts = count_scores(
         pairing,
@@ -200,10 +201,13 @@ def _without_intervals(
                 f"no {kind} trials; expected both kinds. Speakers need two clips, and company."
             )
     trials = {name: trials_of(counts, group, grid) for name, group in groups.items()}
-    cells = {
+    measured = {
         name: _cell(name, group, pairing, counts, trials[name]) for name, group in groups.items()
     }
-    threshold = cells[reference].threshold if reference else None
+    cells = {
+        name: cell for name, cell in measured.items() if cell.clips
+    }  # some text is never twice
+    threshold = cells[reference].threshold if reference in cells else None
     if threshold is None:
         return cells
     return {name: _at(threshold, cell, trials[name]) for name, cell in cells.items()}

@@ -22,6 +22,7 @@ from emovec.tables.leaks import listed
 from emovec.tables.manifest import Utterance
 
 CLIP = "clip"  # column that names the clip of a row, where rows are windows of clips
+LABELS = ("speaker", "emotion", "gender", "text")  # columns of a manifest's that rows may have
 RESERVED = ("id", "embedding")  # no further column has these names
 _OUTCOME = ("written", "failed", "skipped", "failures", "skips")
 _UNSOUND = re.compile("[\0\ud800-\udfff]")  # what some of the formats cannot give back

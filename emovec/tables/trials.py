@@ -3,7 +3,7 @@
 import csv
 import os.path
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -40,17 +40,8 @@ def read_trials(path: Path) -> list[Trial]:
     Raises:
         ManifestError: if the file is missing, has other columns or no rows, or a cell cannot be
     """
-    _check_file(path)
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        table = csv.reader(file)
-        header = next(table, [])
-        if tuple(header) != COLUMNS:
-            raise ManifestError(
-                f"{path}: columns are {header}; expected {list(COLUMNS)}. "
-                "Lists as published are read by read_published_trials."
-            )
-        trials = [_trial(cells, f"{path}:{table.line_num}") for cells in table]
-    return _not_empty(trials, path)
+    rows = _rows(path, COLUMNS, "Lists as published are read by read_published_trials.")
+    return _not_empty([_trial(cells, where) for where, cells in rows], path)
 
 
 def write_trials(path: Path, trials: Iterable[Trial]) -> None:
@@ -90,19 +81,11 @@ def read_pairs(path: Path) -> list[Trial]:
     Raises:
         ManifestError: if the file is missing, has other columns or no rows, or a cell cannot be
     """
-    _check_file(path)
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        table = csv.reader(file)
-        header = next(table, [])
-        if tuple(header) != PAIR_COLUMNS:
-            raise ManifestError(
-                f"{path}: columns are {header}; expected {list(PAIR_COLUMNS)}. Mend the header."
-            )
-        trials = []
-        for cells in table:
-            known = len(cells) == len(PAIR_COLUMNS)
-            one, other, target = cells[:3] if known else ("", "", "")
-            trials.append(_trial((target, one, other), f"{path}:{table.line_num}"))
+    trials = []
+    for where, cells in _rows(path, PAIR_COLUMNS, "Mend the header."):
+        known = len(cells) == len(PAIR_COLUMNS)
+        one, other, target = cells[:3] if known else ("", "", "")
+        trials.append(_trial((target, one, other), where))
     return _not_empty(trials, path)
 
 
@@ -176,6 +159,18 @@ def check_trials(
         (unchecked, "trials have an unknown speaker"),
     )
     return warnings + [listed(list(map(_said, found)), what) for found, what in told if found]
+
+
+def _rows(path: Path, columns: Sequence[str], advice: str) -> Iterator[tuple[str, list[str]]]:
+    """Place and cells of each row of a table that has exactly these columns."""
+    _check_file(path)
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        table = csv.reader(file)
+        header = next(table, [])
+        if header != list(columns):
+            raise ManifestError(f"{path}: columns are {header}; expected {list(columns)}. {advice}")
+        for cells in table:
+            yield f"{path}:{table.line_num}", cells
 
 
 def _check_file(path: Path) -> None:

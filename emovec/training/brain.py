@@ -21,6 +21,7 @@ from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
 
 from emovec.audio.batches import Batch
+from emovec.encoders.processes import process_place, running_processes
 from emovec.errors import HparamError, TrainingError
 from emovec.tables.files import write_atomically
 from emovec.training.checkpoints import WholeCheckpointer
@@ -269,10 +270,7 @@ class TaskBrain(speechbrain.Brain):
 
     def _gather(self) -> Collected:
         """Outputs of all processes for the split that was just passed through."""
-        parts: list = [self._collected]
-        if distributed.is_initialized():
-            parts = [None] * distributed.get_world_size()
-            distributed.all_gather_object(parts, self._collected)
+        parts = running_processes().gather(self._collected)
         return _joined([collected for part in parts for collected in part])
 
     def _write_log(self) -> None:
@@ -327,10 +325,3 @@ def _to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray]:
 
 def _to_tensors(arrays: Mapping[str, NDArray]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-
-def process_place() -> tuple[int, int]:
-    """Rank of this process, and how many there are."""
-    if not distributed.is_initialized():
-        return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()

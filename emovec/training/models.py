@@ -102,10 +102,13 @@ class AffectModel(nn.Module):
 
     def embed(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Pooled embeddings (B, E) of waves (B, T) with lengths (B,)."""
-        mean, deviation = self._settings["wave_mean"], self._settings["wave_deviation"]
         valid = valid_mask(lengths, waves.shape[1])  # (B, T)
-        waves = torch.where(valid, (waves - mean) / deviation, 0.0)
+        waves = torch.where(valid, self.normalised(waves), 0.0)
         return self.pooling(*self.encoder.frames(waves, lengths))
+
+    def normalised(self, waves: Tensor) -> Tensor:
+        """Samples, of any shape, as the encoder gets them."""
+        return (waves - self._settings["wave_mean"]) / self._settings["wave_deviation"]
 
 
 class EmotionModel(nn.Module):

@@ -23,11 +23,12 @@ from emovec.corpora.selection import Selection, select
 from emovec.encoders import store
 from emovec.encoders.audible import audible
 from emovec.encoders.base import Encoder
+from emovec.encoders.processes import process_place
 from emovec.errors import HparamError
 from emovec.report.affect_run import AffectRun, write_affect_run
 from emovec.report.emotion_run import EmotionRun, write_emotion_run
 from emovec.tables.manifest import Utterance
-from emovec.training.brain import TaskBrain, process_place
+from emovec.training.brain import TaskBrain
 from emovec.training.models import AffectModel, EmotionModel
 from emovec.training.parts import optimizer_of_parts
 from emovec.training.tasks import AffectTask, EmotionTask

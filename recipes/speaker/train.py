@@ -26,11 +26,12 @@ from emovec.corpora.speakers import SpeakerSelection, select_speakers
 from emovec.encoders import store
 from emovec.encoders.audible import audible
 from emovec.encoders.base import Encoder
+from emovec.encoders.processes import process_place
 from emovec.errors import HparamError
 from emovec.report.speaker_run import Embedded, write_speaker_run
 from emovec.tables.corpus import Skip
 from emovec.tables.manifest import Utterance
-from emovec.training.brain import TaskBrain, process_place
+from emovec.training.brain import TaskBrain
 from emovec.training.models import SpeakerModel
 from emovec.training.speaker_task import SpeakerTask
 

@@ -12,11 +12,12 @@ from torch import distributed, multiprocessing
 
 from emovec.audio.batches import EffectiveBatches, UtteranceBatches, make_loader
 from emovec.encoders.pooling import StylePooling
+from emovec.encoders.processes import process_place
 from emovec.encoders.wavlm import WavLM
 from emovec.errors import TrainingError
 from emovec.tables.corpus import read_corpus_info
 from emovec.tables.manifest import read_manifest
-from emovec.training.brain import TaskBrain, process_place
+from emovec.training.brain import TaskBrain
 from emovec.training.models import AffectModel
 from emovec.training.tasks import AffectTask
 
