@@ -1,11 +1,13 @@
 """Command line -> HyperPyYAML -> checked hyper-parameters, seed and run folder.
 
 The only place that knows HyperPyYAML. A recipe lists its keys as the fields of a dataclass; a file
-with a missing or unknown key is refused before anything of it is built.
+with a missing or unknown key is refused before anything of it is built. A key that others of the
+file refer to need not be listed: so an encoder brings keys of its own, and recipes stay as they are.
 """
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -124,7 +126,8 @@ def start(
     ddp_init_group(run_options)
     seed_everything(plain["seed"])
     try:
-        hparams = keys(**load_hyperpyyaml(StringIO(resolved)))
+        built = load_hyperpyyaml(StringIO(resolved))
+        hparams = keys(**{field.name: built[field.name] for field in fields(keys)})
     except EmovecError:
         raise
     except Exception as error:  # whatever the constructors of a file's objects may raise
@@ -246,14 +249,27 @@ def _untagged(node: Any) -> Any:
 
 def _check_keys(keys: type, found: dict[str, Any], overrides: dict[str, Any], file: Path) -> None:
     wanted = {field.name for field in fields(keys)}
-    missing, unknown = sorted(wanted - set(found)), sorted(set(found) - wanted)
+    missing, unknown = sorted(wanted - set(found)), sorted(set(found) - wanted - _referred(found))
     if missing or unknown:
         raise HparamError(
             f"{file}: missing {missing}, unknown {unknown}; "
             f"{Path(sys.modules[keys.__module__].__file__ or '').stem}.{keys.__name__} "
             "lists the keys of this recipe."
         )
-    _check_overrides(overrides, wanted)
+    _check_overrides(overrides, set(found))
+
+
+def _referred(node: Any) -> set[str]:
+    """Keys that the plain values of a file refer to.
+
+    >>> sorted(_referred({"a": "ref <b>/<c>", "d": [{"e": "ref <f>"}, 1]}))
+    ['b', 'c', 'f']
+    """
+    if isinstance(node, dict | list):
+        values = node.values() if isinstance(node, dict) else node
+        return set().union(*map(_referred, values))
+    is_reference = isinstance(node, str) and node.startswith("ref ")
+    return set(re.findall(r"<(\w+)", node)) if is_reference else set()
 
 
 def _check_overrides(overrides: dict[str, Any], wanted: set[str]) -> None:

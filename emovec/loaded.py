@@ -55,6 +55,16 @@ class Model:
         self._max_seconds = max_seconds
 
     @property
+    def embedder(self) -> Encoder:
+        """What makes the embeddings, in the form of an encoder."""
+        return self._embed
+
+    @property
+    def max_seconds(self) -> float | None:
+        """Length at which clips are cut; None: they are taken whole."""
+        return self._max_seconds
+
+    @property
     def embedding_size(self) -> int:
         """Numbers in an embedding."""
         return self._embed.embedding_size
@@ -160,7 +170,7 @@ class Model:
             )
         if self._encoder.needs_speech and not self._hears(torch.from_numpy(clip.wave)):
             raise AudioError(
-                f"{clip.name}: no speech is heard in it; expected frames above the encoder's "
+                f"{clip.name}: {self._encoder.unheard} in it; expected frames above the encoder's "
                 "threshold of energy. Leave it out."
             )
         return clip
@@ -169,7 +179,7 @@ class Model:
         """Whether the encoder finds speech in a wave (T,)."""
         with torch.inference_mode():
             wave = wave.to(next(self._encoder.parameters()).device)
-            return bool(self._encoder.hears(wave[None], torch.tensor([len(wave)]).to(wave.device)))
+            return bool(self._embed.hears(wave[None], torch.tensor([len(wave)]).to(wave.device)))
 
 
 class EncoderModel(Model):

@@ -159,6 +159,9 @@ class SpeakerChunks(Sampler):
 
     def _chunk(self, speaker: int, length: float, epoch: int, random: np.random.Generator) -> Chunk:
         row = int(random.choice(self._clips_of[speaker]))
+        return self._stretch(row, length, epoch, random)
+
+    def _stretch(self, row: int, length: float, epoch: int, random: np.random.Generator) -> Chunk:
         start = random.uniform(0, max(0.0, self._seconds[row] - length))
         return Chunk(row, float(start), length, epoch)
 

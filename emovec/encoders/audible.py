@@ -16,7 +16,7 @@ from emovec.tables.manifest import Utterance
 def audible(
     encoder: Encoder, utterances: Sequence[Utterance], root: Path, max_seconds: float
 ) -> tuple[list[Utterance], list[Skip]]:
-    """Clips that are long enough and in which the encoder hears speech, and the others.
+    """Clips that are long enough and in which the encoder hears speech enough, and the others.
 
     Clips are read only if the encoder looks for speech.
 
@@ -41,7 +41,7 @@ def audible(
             max_seconds=max_seconds,
         )
         heard = encoder.hears(torch.from_numpy(wave)[None], torch.tensor([len(wave)]))
-        return "" if heard.item() else "no speech is heard in it"
+        return "" if heard.item() else f"{encoder.unheard} in it"
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         faults = list(pool.map(fault, utterances))

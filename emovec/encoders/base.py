@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emovec.audio.padding import zero_padding
+from emovec.encoders.graph_pieces import Pieces, whole_clips
 from emovec.errors import AudioError
 
 
@@ -40,9 +41,11 @@ class Encoder(nn.Module):
         padding_safe: whether clips of different lengths may share a batch
         shortest: the least number of samples that give one frame
         needs_speech: whether a clip without speech has no embedding, see :meth:`hears`
+        unheard: what is said of a clip that it does not hear, before "in it"
     """
 
     needs_speech = False
+    unheard = "no speech is heard"
 
     embedding_size: int
     frame_size: int
@@ -89,6 +92,10 @@ class Encoder(nn.Module):
     def class_features(self, embeddings: Tensor) -> Tensor:
         """What a classifier takes of embeddings (B, E): (B, E), the same unless normalised."""
         return embeddings
+
+    def pieces(self, features: Tensor, counts: Tensor) -> Pieces:
+        """What of the features (B, F, M) of ``describe`` goes through an exported graph."""
+        return whole_clips(features, counts)
 
     def arguments(self) -> dict[str, Any]:
         """Arguments that build the same architecture again, without its weights."""

@@ -110,7 +110,7 @@ def embed_batch(
     places = torch.nonzero(lengths >= encoder.shortest).flatten()
     if len(places):
         heard = encoder.hears(*_cut(waves, lengths, places))
-        reasons |= dict.fromkeys(places[~heard].tolist(), "no speech is heard in it")
+        reasons |= dict.fromkeys(places[~heard].tolist(), f"{encoder.unheard} in it")
         places = places[heard]
     found: dict[int, Vector] = {}
     for group in _groups(encoder, lengths, places):

@@ -13,6 +13,7 @@ REGISTRY = {
     "wavlm": "emovec.encoders.wavlm:WavLM",
     "speechbrain": "emovec.encoders.foreign:SpeechBrainEncoder",
     "resnet": "emovec.encoders.resnet:ResNet",
+    "deeptalk": "emovec.encoders.deeptalk:DeepTalk",
     "style_pooling": "emovec.encoders.pooling:StylePooling",
     "attentive_statistics_pooling": "emovec.encoders.pooling:AttentiveStatisticsPooling",
     "mean_pooling": "emovec.encoders.pooling:MeanPooling",
@@ -21,6 +22,8 @@ REGISTRY = {
     "softmax": "emovec.training.speaker_losses:SpeakerSoftmax",
     "angular_softmax": "emovec.training.speaker_losses:AngularSoftmax",
     "additive_margin_softmax": "emovec.training.speaker_losses:AdditiveAngularMarginSoftmax",
+    "triplet": "emovec.training.metric_losses:TripletLoss",
+    "generalised_end_to_end": "emovec.training.metric_losses:GeneralisedEndToEndLoss",
 }
 
 

@@ -113,7 +113,7 @@ class ShardRun:
             return embedded.reasons[Row(clip)]
         if Row(clip) not in embedded.reasons:
             return f"shorter than a window, which has {self.clips.windows.size} samples"
-        return "no speech is heard in any of its windows"
+        return f"{self.encoder.unheard} in any of its windows"
 
 
 def _merge(parts: Iterable[Embedded[Row]]) -> Embedded[Row]:

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 DESCRIPTION = (
     "Embeddings of speakers: clips of one voice have a high cosine, those of two a low one. "
-    "Trained to classify the speakers of the corpora below."
+    "Trained to tell apart the speakers of the corpora below."
 )
 USAGE = (
     'import emovec\n\nencoder = emovec.load("this/folder")\n'

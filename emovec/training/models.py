@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from emovec.audio.padding import valid_mask
 from emovec.encoders.base import Encoder
+from emovec.training.metric_losses import MetricLoss
 from emovec.training.speaker_losses import SpeakerLoss
 
 
@@ -102,9 +103,12 @@ class AffectModel(nn.Module):
 
     def embed(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Pooled embeddings (B, E) of waves (B, T) with lengths (B,)."""
+        return self.pooling(*self.encoder.frames(self.as_encoded(waves, lengths), lengths))
+
+    def as_encoded(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Waves (B, T) as the encoder gets them, zero behind their ends."""
         valid = valid_mask(lengths, waves.shape[1])  # (B, T)
-        waves = torch.where(valid, self.normalised(waves), 0.0)
-        return self.pooling(*self.encoder.frames(waves, lengths))
+        return torch.where(valid, self.normalised(waves), 0.0)
 
     def normalised(self, waves: Tensor) -> Tensor:
         """Samples, of any shape, as the encoder gets them."""
@@ -169,10 +173,10 @@ class SpeakerModel(nn.Module):
 
     Args:
         encoder: waves to embeddings
-        criterion: takes (B, E) class features and (B,) speakers
+        criterion: takes (B, E) class features or embeddings, and (B,) speakers
     """
 
-    def __init__(self, encoder: Encoder, criterion: SpeakerLoss) -> None:
+    def __init__(self, encoder: Encoder, criterion: SpeakerLoss | MetricLoss) -> None:
         super().__init__()
         self.encoder = encoder
         self.criterion = criterion
@@ -180,7 +184,7 @@ class SpeakerModel(nn.Module):
     def forward(
         self, waves: Tensor, lengths: Tensor, speakers: Tensor, step: int
     ) -> dict[str, Tensor]:
-        """Embeddings, and how well speakers are told.
+        """Embeddings, and what the criterion says of each clip.
 
         Args:
             waves: (B, T) float32 in [-1, 1], at the encoder's sample rate
@@ -189,20 +193,12 @@ class SpeakerModel(nn.Module):
             step: optimiser steps done
 
         Returns:
-            "embedding" (B, E); "loss" and "correct" (B,), both 0 for unknown speakers
+            "embedding" (B, E); of a classification "loss" and "correct" (B,), both 0 for unknown
+            speakers; of a metric loss what it learns itself
         """
         embeddings = self.encoder(waves, lengths)  # (B, E)
         features = self.encoder.class_features(embeddings)
-        known = speakers < self.criterion.speakers  # type: ignore[operator]
-        classes = torch.where(known, speakers, 0)  # any that there is
-        losses = self.criterion.losses(features, classes, step)
-        with torch.no_grad():
-            correct = self.criterion.logits(features).argmax(dim=1) == speakers
-        return {
-            "embedding": embeddings,
-            "loss": torch.where(known, losses, 0.0),
-            "correct": correct.to(losses.dtype),
-        }
+        return {"embedding": embeddings, **self.criterion.outputs(features, speakers, step)}
 
 
 def _start_in_the_middle(layer: nn.Linear) -> None:

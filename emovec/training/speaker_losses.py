@@ -20,7 +20,13 @@ from emovec.errors import HparamError
 
 
 class SpeakerLoss(nn.Module):
-    """What all losses share."""
+    """What all losses share.
+
+    Attributes:
+        speakers: S
+    """
+
+    speakers: int
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """Logits (B, S) of embeddings (B, E), without margin."""
@@ -42,6 +48,24 @@ class SpeakerLoss(nn.Module):
     def forward(self, embeddings: Tensor, speakers: Tensor, step: int) -> Tensor:
         """Mean loss () over the batch; takes and raises what :meth:`losses` does."""
         return self.losses(embeddings, speakers, step).mean()
+
+    def outputs(self, features: Tensor, speakers: Tensor, step: int) -> dict[str, Tensor]:
+        """How well speakers are told, some of whom may be unknown: numbers from S on.
+
+        Args:
+            features: (B, E)
+            speakers: (B,) int64
+            step: optimiser steps done
+
+        Returns:
+            "loss" and "correct" (B,), both 0 for unknown speakers
+        """
+        known = speakers < self.speakers
+        classes = torch.where(known, speakers, 0)  # any that there is
+        losses = self.losses(features, classes, step)
+        with torch.no_grad():
+            correct = self.logits(features).argmax(dim=1) == speakers
+        return {"loss": torch.where(known, losses, 0.0), "correct": correct.to(losses.dtype)}
 
 
 class SpeakerSoftmax(SpeakerLoss):

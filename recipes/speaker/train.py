@@ -2,46 +2,38 @@
 
     python recipes/speaker/train.py hparams/xvector.yaml
     python recipes/speaker/train.py hparams/xvector.yaml --corpora="[voxceleb2=/data/VoxCeleb2]"
+    python recipes/speaker/train.py hparams/deeptalk.yaml
 
 Reads   corpora as published or in our own form; with corpora=[demo] it makes one
 Writes  <run_folder>/hparams.yaml, history.json, figures/*.png, model/, result.json
 """
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from speechbrain.utils.distributed import if_main_process, run_on_main
-from torch.utils.data import DataLoader
 
 from emovec import experiment
 from emovec.audio.augment import Augmentation
-from emovec.audio.batches import EffectiveBatches, UtteranceBatches, make_loader
-from emovec.audio.chunks import ChunkBatches, SpeakerChunks
-from emovec.corpora.speaker_tests import check_part, check_trials, read_tests
+from emovec.corpora.speaker_tests import read_tests
 from emovec.corpora.speakers import SpeakerSelection, select_speakers
-from emovec.encoders import store
-from emovec.encoders.audible import audible
 from emovec.encoders.base import Encoder
-from emovec.encoders.processes import process_place
-from emovec.errors import HparamError
 from emovec.report.speaker_run import Embedded, write_speaker_run
-from emovec.tables.corpus import Skip
 from emovec.tables.manifest import Utterance
 from emovec.training.brain import TaskBrain
-from emovec.training.models import SpeakerModel
-from emovec.training.speaker_task import SpeakerTask
-
-ROOT = Path("/")  # paths of a speaker selection are absolute
-TALKERS = 2000  # training clips that babble is made of
+from emovec.training.speaker_data import SpeakerLoaders, audible_clips, prepare_augmentation
+from emovec.training.speaker_task import task_and_model
 
 
 @dataclass(frozen=True)
 class Hparams:
-    """The keys of an hparams file for this recipe; hparams/xvector.yaml explains them."""
+    """The keys of an hparams file for this recipe; hparams/xvector.yaml explains them.
+
+    Keys of one encoder alone are the file's own.
+    """
 
     seed: int
     name: str
@@ -53,13 +45,6 @@ class Hparams:
     split_seed: int
     allow_partial: bool
     allow_leak: bool
-    features: str
-    sample_rate: int
-    activity: bool
-    channels: list[int]
-    blocks: list[int]
-    pooling: str
-    embedding_size: int
     encoder: Encoder
     criterion: str
     criterion_options: dict[str, Any]
@@ -73,6 +58,7 @@ class Hparams:
     chunk_seconds: list[float]
     batch_size: int
     micro_batches: int
+    utterances_per_speaker: int | None
     valid_seconds: float
     optimizer: Callable
     learning_rate: float
@@ -90,17 +76,16 @@ def main(argv: list[str]) -> None:
     run = experiment.start(Hparams, argv)
     hparams = run.hparams
     run_on_main(read_clips, [hparams])  # one process prepares, the others find it done
-    clips, tests, skipped = audible_clips(hparams, *read_clips(hparams))
-    task = SpeakerTask(clips.train, [*clips.valid, *(u for test in tests.values() for u in test)])
-    criterion = store.create(
-        hparams.criterion,
-        width=hparams.encoder.embedding_size,
-        speakers=len(task.heads["speaker"]),
-        **hparams.criterion_options,
+    clips, tests, skipped = audible_clips(
+        hparams.encoder, *read_clips(hparams), hparams.valid_seconds
+    )
+    held_out = [*clips.valid, *(u for test in tests.values() for u in test)]
+    task, model = task_and_model(
+        clips.train, held_out, hparams.encoder, hparams.criterion, hparams.criterion_options
     )
     brain = TaskBrain(
         task,
-        SpeakerModel(hparams.encoder, criterion),
+        model,
         hparams.optimizer,
         hparams.schedule,
         run.run_options,
@@ -111,12 +96,24 @@ def main(argv: list[str]) -> None:
         precision=hparams.precision,
         max_grad_norm=hparams.max_grad_norm,
     )
-    training, validation = chunks(hparams, task, clips.train), [*clips.known, *clips.valid]
+    loaders = SpeakerLoaders(
+        task,
+        hparams.encoder,
+        hparams.chunk_seconds,
+        hparams.batch_size,
+        hparams.micro_batches,
+        hparams.utterances_per_speaker,
+        hparams.valid_seconds,
+        hparams.seed,
+        hparams.workers,
+    )
+    augmentation = augmentation_of(hparams, clips.train)
+    training = loaders.chunks(clips.train, augmentation)
     run.begin()
-    brain.train(training, whole_clips(hparams, task, validation))
+    brain.train(training, loaders.whole_clips([*clips.known, *clips.valid]))
     tested = []
     for prefix, utterances in tests.items():
-        collected = brain.predict(whole_clips(hparams, task, utterances))
+        collected = brain.predict(loaders.whole_clips(utterances))
         clip = {u.id: u for u in utterances}
         in_order = [clip[id_] for id_ in collected.ids]
         tested.append(Embedded(prefix, in_order, collected.outputs["embedding"]))
@@ -128,7 +125,7 @@ def main(argv: list[str]) -> None:
             replace(
                 clips,
                 skipped=(*clips.skipped, *skipped),
-                warnings=(*clips.warnings, *unusable(training)),
+                warnings=(*clips.warnings, *(augmentation.skipped if augmentation else ())),
             ),
             run.folder,
             command=["recipes/speaker/train.py", *argv],
@@ -154,89 +151,13 @@ def read_clips(hparams: Hparams) -> tuple[SpeakerSelection, dict[str, list[Utter
     )
 
 
-def audible_clips(
-    hparams: Hparams, clips: SpeakerSelection, others: dict[str, list[Utterance]]
-) -> tuple[SpeakerSelection, dict[str, list[Utterance]], list[Skip]]:
-    """Clips to train on, those of each test by the prefix of its metrics, and what is left out."""
-    parts = {"known": clips.known, "valid": clips.valid, "": clips.test}
-    parts |= {f"test_{name}/": utterances for name, utterances in others.items()}
-    skipped: list[Skip] = []
-    for name, utterances in parts.items():
-        parts[name], silent = audible(hparams.encoder, utterances, ROOT, hparams.valid_seconds)
-        check_part(name or "test", parts[name], silent)
-        skipped += silent
-    chosen = replace(clips, known=parts.pop("known"), valid=parts.pop("valid"))
-    check_trials("valid", chosen.valid)
-    return chosen, parts, skipped
-
-
-def chunks(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> DataLoader:
-    """A loader of this process' share of the training chunks."""
-    rank, processes = process_place()
-    batches = ChunkBatches(
-        utterances,
-        ROOT,
-        task.targets(utterances),
-        hparams.encoder.sample_rate,
-        augmentation(hparams, utterances),
-    )
-    order = SpeakerChunks(
-        [u.duration for u in utterances],
-        [u.speaker for u in utterances],
-        hparams.chunk_seconds,
-        hparams.batch_size,
-        hparams.micro_batches,
-        hparams.seed,
-        rank,
-        processes,
-    )
-    shortest = hparams.encoder.shortest / hparams.encoder.sample_rate
-    if hparams.chunk_seconds[0] < shortest:
-        raise HparamError(
-            f"chunk_seconds is {hparams.chunk_seconds}; expected at least {shortest} s, a frame of "
-            "the encoder. Raise it."
-        )
-    return make_loader(batches, order, hparams.workers)
-
-
-def unusable(training: DataLoader) -> Sequence[str]:
-    """Files of noise, music, speech and rooms that were left out, each with the reason."""
-    used = training.dataset.augmentation
-    return used.skipped if used else ()
-
-
-def augmentation(hparams: Hparams, utterances: list[Utterance]) -> Augmentation | None:
+def augmentation_of(hparams: Hparams, utterances: list[Utterance]) -> Augmentation | None:
     """What makes ResNet-aug of ResNet-clean."""
     if not hparams.augment:
         return None
-    made = hparams.augmentation
-    if hparams.babble_of_training:
-        drawn = random.Random(hparams.seed).sample(utterances, min(TALKERS, len(utterances)))
-        made = made.with_talkers([ROOT / utterance.path for utterance in drawn])
-    if not made.kinds:
-        raise HparamError(
-            "augment is True, but there is nothing to augment with; expected a folder of noise, "
-            "music, speech or impulse_responses, or babble_of_training. Give one."
-        )
-    return made
-
-
-def whole_clips(hparams: Hparams, task: SpeakerTask, utterances: list[Utterance]) -> DataLoader:
-    """A loader of this process' share of clips, cut at ``valid_seconds``."""
-    rank, processes = process_place()
-    batches = UtteranceBatches(
-        utterances,
-        ROOT,
-        task.targets(utterances),
-        hparams.encoder.sample_rate,
-        hparams.valid_seconds,
+    return prepare_augmentation(
+        hparams.augmentation, hparams.babble_of_training, utterances, hparams.seed
     )
-    # the longest clip may be longer than a batch of chunks
-    seconds = max(hparams.batch_size * hparams.chunk_seconds[1], *batches.seconds())
-    order = EffectiveBatches(
-        batches.seconds(), seconds, processes, hparams.seed, False, rank, processes
-    )
-    return make_loader(batches, order, hparams.workers)
 
 
 if __name__ == "__main__":
