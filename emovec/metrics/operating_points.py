@@ -96,11 +96,17 @@ def rates_at(trials: WeightedTrials, threshold: float) -> tuple[float, float]:
 def _deciding(
     targets: NDArray[np.int64], impostors: NDArray[np.int64], margin: float
 ) -> Iterable[NDArray[np.bool_]]:
-    """Bins (B,) for the equal error rate, and for each cost."""
+    """Bins (B,) for the equal error rate, and for each cost.
+
+    With a margin, counts are not whole, and a bin that is empty so far may be filled yet.
+    """
     below = [np.append(0, np.cumsum(counts)) for counts in (targets, impostors)]  # (B + 1,)
     missed = below[0] / below[0][-1]  # FRR at the bins' edges
     accepted = (below[1][-1] - below[1]) / below[1][-1]  # FAR
-    filled = targets + impostors > 0
+    has_targets, has_impostors = targets > 0, impostors > 0
+    if margin:
+        has_targets = has_impostors = np.ones(len(targets), dtype=bool)
+    filled = has_targets | has_impostors
     excess = missed - accepted  # rises from -1 to 1
     crossing = filled & (excess[:-1] - margin < 0) & (excess[1:] + margin >= 0)
     # where the crossing is at the lowest score behind a bin, that score is the threshold
@@ -111,4 +117,4 @@ def _deciding(
         scale = min(p, 1 - p)
         cost = (p * missed + (1 - p) * accepted) / scale
         lowest = (p * missed[:-1] + (1 - p) * accepted[1:]) / scale  # of any score in a bin
-        yield (targets > 0) & (impostors > 0) & (lowest < cost.min() + margin)
+        yield has_targets & has_impostors & (lowest < cost.min() + margin)

@@ -28,7 +28,7 @@ from emovec.metrics.resampling import Resamples, interval, resample
 from emovec.metrics.score_counts import ScoreCounts, count_scores
 from emovec.metrics.verification import equal_error_rate, minimum_detection_cost
 
-BINS = 4096
+BINS = 16384
 SAMPLED = 20000  # pairs that tell the range of scores
 
 
@@ -204,9 +204,8 @@ def _without_intervals(
     measured = {
         name: _cell(name, group, pairing, counts, trials[name]) for name, group in groups.items()
     }
-    cells = {
-        name: cell for name, cell in measured.items() if cell.clips
-    }  # some text is never twice
+    # where some text is never said twice, a cell may have no trials
+    cells = {name: cell for name, cell in measured.items() if cell.clips}
     threshold = cells[reference].threshold if reference in cells else None
     if threshold is None:
         return cells

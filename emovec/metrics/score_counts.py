@@ -1,12 +1,13 @@
 """Exact counts of all scores, in little memory.
 
 Every score is counted in one of some thousand equal bins. Which bins hold an operating point that
-is asked for is known when all are counted; the scores themselves are needed in these bins alone.
-So scores are held as long as they fit, and when they do not, those are dropped which the counts so
-far, of tiles in random order, rule out by the widest margin that fits. Should a bin that is needed
-in the end be among the dropped, the products are computed again, and this time only its scores are
-held. Either way the result is that of sorting all scores. What is held is little unless most scores
-crowd in one bin of thousands, as when a tenth of all clips have scores of quite another size.
+is asked for is known when all are counted; the scores themselves are needed in these bins alone. So
+all scores are held at first, and when they are too many, those are dropped which the counts so far,
+of tiles in random order, rule out by the widest margin that leaves few enough. Should a bin that is
+needed in the end be among the dropped, the products are computed again, and this time only its
+scores are held. Either way the result is that of sorting all scores. What is held is little unless
+most scores crowd in one bin of thousands, as when a tenth of all clips have scores of quite another
+size.
 
 Shapes: C cells, B bins, N clips, R and C' clips of the two sides of a block, P scores.
 """
@@ -22,8 +23,10 @@ from emovec.metrics.pair_blocks import Processes, ScoreGrid
 from emovec.metrics.pairing import Pairing, Tile
 from emovec.metrics.threads import in_threads
 
-MOST_HELD = 2**24  # scores; 64 MiB
-WIDEST_MARGIN, NARROWEST_MARGIN = 0.1, 1e-5  # of a difference of rates
+MOST_HELD = 2**25  # scores; 128 MiB
+FIRST_LOOK = 2**22  # scores: dropping what is out of the question early saves holding it
+WIDEST_MARGIN, NARROWEST_MARGIN = 0.2, 1e-5  # of a difference of rates
+TOLD = 500  # targets of a cell; rates of fewer may yet move by more than the widest margin
 
 # (C, B) bins that may decide: of targets (C, B), impostors (C, B) and a margin
 Deciding = Callable[[NDArray[np.int64], NDArray[np.int64], float], NDArray[np.bool_]]
@@ -93,27 +96,38 @@ class _Tally:
 
     def count(self, processes: Processes, most_held: int, deciding: Deciding | None) -> None:
         """Count all tiles; without ``deciding`` nothing that is held is dropped on the way."""
-        most = most_held
+        most = min(FIRST_LOOK, most_held)
         tiles = self.pairing.tiles[processes.rank :: processes.count]
         for add in in_threads(self._count_tile, tiles):
             add()
             if self.held.size > most:
                 if deciding is not None:
-                    self._drop(deciding, most_held // 2)
-                if self.held.size > most_held // 2:
+                    self._drop(deciding, 4 * most_held // 5)
+                if self.held.size > 4 * most_held // 5:
                     self.held.compress()
-                most = max(most_held, 2 * self.held.size)
+                most = max(most_held, 5 * self.held.size // 4)
         self.targets = processes.add(self.targets)
         self.impostors = processes.add(self.impostors)
         self.tried = processes.add(self.tried) > 0
         self.keep = np.all(processes.gather(self.keep), axis=0)
 
     def _drop(self, deciding: Deciding, most: int) -> None:
-        """Narrow the margin by which bins are kept until no more than so many scores are held."""
-        while self.held.size > most and self.margin > NARROWEST_MARGIN:
-            self.keep = self.keep & deciding(self.targets, self.impostors, self.margin)
-            self.held.keep_only(self.keep)
-            self.margin /= 2 if self.held.size > most else 1
+        """Keep bins by the widest margin that leaves no more than so many scores."""
+        seen = self.targets + self.impostors
+        uncertain = self.targets.sum(axis=1, keepdims=True) < TOLD
+
+        def kept() -> NDArray[np.bool_]:
+            return self.keep & (uncertain | deciding(self.targets, self.impostors, self.margin))
+
+        keep = kept()
+        if seen[keep].sum() > most:
+            uncertain[:] = False
+            keep = kept()
+        while seen[keep].sum() > most and self.margin > NARROWEST_MARGIN:
+            self.margin *= 0.8
+            keep = kept()
+        self.keep = keep
+        self.held.keep_only(keep)
 
     def _count_tile(self, tile: Tile) -> Callable[[], None]:
         """Look at a tile; what is returned adds what was found, one at a time."""
