@@ -2,7 +2,7 @@
 
 The only place that knows HyperPyYAML. A recipe lists its keys as the fields of a dataclass; a file
 with a missing or unknown key is refused before anything of it is built. A key that others of the
-file refer to need not be listed: so an encoder brings keys of its own, and recipes stay as they are.
+file refer to need not be listed: so an encoder brings its own, and recipes stay as they are.
 """
 
 import logging
@@ -127,7 +127,7 @@ def start(
     seed_everything(plain["seed"])
     try:
         built = load_hyperpyyaml(StringIO(resolved))
-        hparams = keys(**{field.name: built[field.name] for field in fields(keys)})
+        hparams = keys(**{name: built[name] for name in _listed(keys)})
     except EmovecError:
         raise
     except Exception as error:  # whatever the constructors of a file's objects may raise
@@ -248,7 +248,7 @@ def _untagged(node: Any) -> Any:
 
 
 def _check_keys(keys: type, found: dict[str, Any], overrides: dict[str, Any], file: Path) -> None:
-    wanted = {field.name for field in fields(keys)}
+    wanted = _listed(keys)
     missing, unknown = sorted(wanted - set(found)), sorted(set(found) - wanted - _referred(found))
     if missing or unknown:
         raise HparamError(
@@ -257,6 +257,10 @@ def _check_keys(keys: type, found: dict[str, Any], overrides: dict[str, Any], fi
             "lists the keys of this recipe."
         )
     _check_overrides(overrides, set(found))
+
+
+def _listed(keys: type) -> set[str]:
+    return {field.name for field in fields(keys)}
 
 
 def _referred(node: Any) -> set[str]:

@@ -56,6 +56,20 @@ def test_overrides_reach_references(file: Path, tmp_path: Path) -> None:
     assert run.run_options.device == "cpu"
 
 
+def test_a_key_that_others_refer_to_need_not_be_listed(file: Path) -> None:
+    """Such as one that only the constructor of an object takes."""
+    more = "    y: [!ref <more>, !ref <rate>]\nmore: !ref <most>\nmost: 2\n"
+    file.write_text(file.read_text() + more)
+    run = start(file, "--most=5")
+    assert run.hparams.made == {"x": 0.001, "y": [5, 0.001]}
+    assert (run.plain["more"], run.plain["most"]) == (5, 5)
+    with pytest.raises(HparamError, match=r"unknown \['mos'\]; expected among .*'most'"):
+        start(file, "--mos=5")
+    file.write_text(file.read_text() + "left: 3\n")
+    with pytest.raises(HparamError, match=r"missing \[\], unknown \['left'\]"):
+        start(file)
+
+
 def test_a_file_may_extend_another(file: Path, tmp_path: Path) -> None:
     child = tmp_path / "child.yaml"
     child.write_text("extends: base.yaml\nrate: 5\nseed: 2\n")

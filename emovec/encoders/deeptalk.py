@@ -23,7 +23,8 @@ from emovec.encoders.graph_pieces import Pieces, whole_clips, window_pieces
 from emovec.encoders.style_tokens import StyleTokens
 from emovec.errors import AudioError, HparamError
 
-WINDOWS_AT_ONCE = 64  # they take some 250 kB each
+WINDOWS_AT_ONCE = {"cpu": 64}  # which stay in its caches; a window takes some 250 kB
+ON_OTHER_DEVICES = 2048
 
 
 class DeepTalk(Encoder):
@@ -132,7 +133,7 @@ class DeepTalk(Encoder):
         Fewer frames than a window has are one window.
         """
         clips = features.shape[0]  # unlike len(), no constant of the graph
-        size = torch._shape_as_tensor(features)[1]  # neither
+        size: Any = torch._shape_as_tensor(features)[1]  # nor this
         features = self.filterbank.convolve(features.flatten(0, 1)).unflatten(0, (clips, -1))
         if not self.windows:
             return self.style_tokens(features)
@@ -186,13 +187,9 @@ class DeepTalk(Encoder):
         sounding = self._sounding_windows(said, counts)
         windows = features.unfold(1, self.window, self.hop)  # (B, N, D, S), not copied
         said = said.unfold(1, self.window, self.hop)  # (B, N, S)
-        embeddings = [
-            self._embed_windows(windows[clips, places], said[clips, places])
-            for clips, places in (
-                rows.unbind(dim=1) for rows in torch.nonzero(sounding).split(WINDOWS_AT_ONCE)
-            )
-        ]
-        found = torch.cat(embeddings)
+        at_once = WINDOWS_AT_ONCE.get(features.device.type, ON_OTHER_DEVICES)
+        parts = (rows.unbind(dim=1) for rows in torch.nonzero(sounding).split(at_once))
+        found = torch.cat([self._embed_windows(windows[part], said[part]) for part in parts])
         vectors = found.new_zeros(*sounding.shape, self.embedding_size)
         vectors[sounding] = found
         return vectors.sum(dim=1) / sounding.sum(dim=1, keepdim=True)

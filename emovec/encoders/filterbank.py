@@ -6,6 +6,8 @@ degraded audio signals", arXiv 2008.11668.
 Shapes: M frames, W = 160 samples of one, D features, C channels, N frequencies.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,7 +17,7 @@ CHANNELS = (2, 4, 8, 16, 32)  # of all layers but the last
 KERNELS = (5, 5, 7, 9, 11, 11)
 DILATIONS = (2, 2, 3, 4, 5, 5)
 LAST_PADDING = (3, 4)  # zeros on the left and on the right of what goes into the last layer
-AT_ONCE = 4096  # frames in evaluation, which take some 20 kB each
+ON_CPU, ON_GPU = 256, 65536  # frames at once: what stays in a cache; some 20 kB of memory each
 PHASES = 16  # of the sinusoids that filters are tried with
 
 
@@ -47,13 +49,16 @@ class Filterbank(nn.Module):
         feature_size: D
     """
 
+    layers: Any  # modules in a list, which has no type
+
     def __init__(self, feature_size: int = 40):
         super().__init__()
-        outputs = (*CHANNELS, feature_size)
-        inputs = (1, *CHANNELS)
+        inputs, outputs = (1, *CHANNELS), (*CHANNELS, feature_size)
         self.layers = nn.ModuleList(
-            nn.Conv1d(*sizes, dilation=dilation)
-            for *sizes, dilation in zip(inputs, outputs, KERNELS, DILATIONS, strict=True)
+            nn.Conv1d(before, after, kernel, dilation=dilation)
+            for before, after, kernel, dilation in zip(
+                inputs, outputs, KERNELS, DILATIONS, strict=True
+            )
         )
         for layer in self.layers:  # what SELU keeps at unit variance (Klambauer et al., 2017)
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
@@ -61,22 +66,21 @@ class Filterbank(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Features (M, D) of frames (M, W) of :func:`standardise`; none looks at another frame."""
-        if torch.is_grad_enabled():
-            return self.convolve(frames)
-        return torch.cat([self.convolve(part) for part in frames.split(AT_ONCE)])
+        at_once = ON_CPU if frames.device.type == "cpu" else ON_GPU
+        return torch.cat([self.convolve(part) for part in frames.split(at_once)])
 
     def convolve(self, frames: Tensor) -> Tensor:
         """The same of all frames at once."""
-        # As images of height 1 with channels last: on CPUs twice as fast backwards
-        values = frames[:, None, None].contiguous(memory_format=torch.channels_last)  # (M, 1, 1, W)
+        # As one image, frames side by side: on CPUs more than twice as fast as frame by frame
+        values = frames.T[None, None]  # (1, 1, W, M)
         for layer in self.layers:
             if layer is self.layers[-1]:
-                values = functional.pad(values, LAST_PADDING)
+                values = functional.pad(values, (0, 0, *LAST_PADDING))
             values = functional.conv2d(
-                values, layer.weight[:, :, None], layer.bias, dilation=(1, *layer.dilation)
+                values, layer.weight[..., None], layer.bias, dilation=(*layer.dilation, 1)
             )
-            values = functional.selu(values, inplace=True)  # (M, C, 1, W')
-        return values[:, :, 0, 0]
+            values = functional.selu(values, inplace=True)  # (1, C, W', M)
+        return values[0, :, 0].T
 
 
 def frequency_responses(bank: Filterbank, frequencies: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 import torch
@@ -33,7 +34,8 @@ class OnnxEncoder(Encoder):
 
     Args:
         path: a file of :func:`~emovec.encoders.onnx_export.export_onnx`
-        threads: of onnxruntime for one call; None for as many as torch has
+        threads: of onnxruntime for one call; None for as many as torch has in the thread that
+            calls, so that calls side by side share the cores, and one alone takes all of them
         weights_sha256: of the weights that it must have been made from, as
             :func:`~emovec.encoders.onnx_export.weights_checksum` says it; None for any
 
@@ -44,7 +46,7 @@ class OnnxEncoder(Encoder):
 
     def __init__(self, path: Path, threads: int | None = None, weights_sha256: str | None = None):
         super().__init__()
-        self._session = _open(path, torch.get_num_threads() if threads is None else threads)
+        self._sessions = _Sessions(path, threads)
         self.facts = _read_facts(path, self._session)
         if weights_sha256 not in (None, self.facts.weights_sha256):
             raise ModelError(
@@ -57,6 +59,11 @@ class OnnxEncoder(Encoder):
         self.padding_safe, self.shortest = self._front.padding_safe, self._front.shortest
         self.needs_speech, self.unheard = self._front.needs_speech, self._front.unheard
         self.eval()
+
+    @property
+    def _session(self) -> Any:
+        """What runs the graph in this thread."""
+        return self._sessions.get()
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Embeddings (B, E); takes and raises what the exported encoder does."""
@@ -109,19 +116,44 @@ def exported(encoder: Encoder, threads: int | None = None) -> OnnxEncoder:
         return OnnxEncoder(path, threads)
 
 
-def _open(path: Path, threads: int) -> Any:
-    require("onnxruntime")
+class _Sessions:
+    """Sessions of one file by their threads: that of one thread, and the latest of several.
+
+    Args:
+        path: of the file, which may be gone afterwards
+        threads: of all calls; None: of torch in the thread that asks
+    """
+
+    def __init__(self, path: Path, threads: int | None) -> None:
+        require("onnxruntime")
+        if threads is not None and threads < 1:
+            raise HparamError(
+                f"OnnxEncoder: threads is {threads}; expected at least 1. Correct it."
+            )
+        if not path.is_file():
+            raise ModelError(f"{path}: no such file; expected an exported encoder. Check the path.")
+        self._path, self._content, self._threads = path, path.read_bytes(), threads
+        self._lock = Lock()
+        self._open: dict[int, Any] = {}
+
+    def get(self) -> Any:
+        """The session for a call, opened if there is none."""
+        threads = self._threads or torch.get_num_threads()
+        with self._lock:
+            if threads not in self._open:
+                kept = {n: session for n, session in self._open.items() if 1 in (n, threads)}
+                self._open = {**kept, threads: _open(self._path, self._content, threads)}
+            return self._open[threads]
+
+
+def _open(path: Path, content: bytes, threads: int) -> Any:
     import onnxruntime
 
-    if threads < 1:
-        raise HparamError(f"OnnxEncoder: threads is {threads}; expected at least 1. Correct it.")
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file; expected an exported encoder. Check the path.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3  # errors
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     # Not one class: onnxruntime has a dozen, without a common one below Exception
     except Exception as error:
         raise ModelError(

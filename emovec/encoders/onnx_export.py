@@ -8,10 +8,12 @@ the CPU and is the same code for both engines; what follows, its ``embed_feature
 | ResNet | features, sliding mean, silence dropped | features (B, F, M) |
 | SpeechBrainEncoder | log-mel less its mean over the clip | features (B, F, M) |
 | WavLM tiny | log-mel | features (B, F, M) |
+| DeepTalk | level, silence taken out, standardised frames | frames (B, F, M) of M samples |
 | WavLM base, large | large: normalisation of the clip | waves (B, T) |
 
 Graphs know no padding: masks cost time, and on CPUs large batches are no faster than single clips.
-So clips of as many frames go through together, others apart.
+So clips of as many frames go through together, others apart. DeepTalk's windows are in the graph;
+a long clip goes through it in pieces.
 
 Shapes: B batch, T samples, F frames, M bands, E embedding.
 """
@@ -36,7 +38,7 @@ from emovec.tables.files import write_atomically
 INPUT, OUTPUT = "features", "embeddings"
 OPSET = 17
 FACTS = "emovec"  # key of the facts among the metadata of a file
-TRACED_SECONDS = 0.5  # of noise; graphs take any length
+TRACED_SECONDS = 1.5  # of noise; graphs take any length
 
 
 @dataclass(frozen=True)

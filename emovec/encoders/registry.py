@@ -24,6 +24,7 @@ REGISTRY = {
     "additive_margin_softmax": "emovec.training.speaker_losses:AdditiveAngularMarginSoftmax",
     "triplet": "emovec.training.metric_losses:TripletLoss",
     "generalised_end_to_end": "emovec.training.metric_losses:GeneralisedEndToEndLoss",
+    "lrvae": "emovec.privacy.lrvae:LRVAE",
 }
 
 

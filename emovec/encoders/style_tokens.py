@@ -7,6 +7,7 @@ Shapes: B batch, F frames, D features, C channels, N tokens, H heads, E embeddin
 """
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +16,11 @@ from torch.nn import functional
 from emovec.audio.padding import valid_mask
 from emovec.encoders.residual import ValidBatchNorm
 
+Size = TypeVar("Size", Tensor, int)
 CHANNELS = (32, 32, 64, 64, 128, 128)
 
 
-def halved(sizes: Tensor | int) -> Tensor | int:
+def halved(sizes: Size) -> Size:
     """Places that a convolution of kernel 3, stride 2 and padding 1 makes of so many."""
     return (sizes + 1) // 2
 
@@ -48,7 +50,8 @@ class HalvingConvolution(nn.Module):
             return functional.relu(self.norm(layer(values), valid))
         # In evaluation one convolution, whose weights are scaled on the way
         scale, shift = self.norm.scale_and_shift()
-        weight, bias = layer.weight * scale[:, None, None, None], layer.bias * scale + shift
+        weight = layer.weight * scale[:, None, None, None]
+        bias = layer.get_parameter("bias") * scale + shift
         values = functional.conv2d(values, weight, bias, stride=2, padding=1).relu_()
         return values if valid is None else values.mul_(valid)
 

@@ -25,15 +25,16 @@ BLOCK = 512  # clips that are compared at once in evaluation, where there may be
 def generalised_end_to_end_loss(
     embeddings: Tensor, speakers: Tensor, scale: Tensor, bias: Tensor
 ) -> Tensor:
-    r"""Cross-entropy of a clip's speaker among those of the batch, by the cosine to their centroids.
+    r"""Cross-entropy of a clip's speaker among those of the batch, by cosines to centroids.
 
     .. math::
         L = -\mathrm{mean}_i \log \frac{\exp(w \cos(e_i, c_{y_i}) + b)}{\sum_k
             \exp(w \cos(e_i, c_k) + b)}
 
-    where the centroid c of the own speaker is that of the speaker's other clips, in the sum too. Wan
-    et al. (2018), "Generalized end-to-end loss for speaker verification", ICASSP: the softmax
-    variant, which the bias, being in all logits of a clip, does not change.
+    where c is the mean of a speaker's clips of length 1, that of the own speaker without the clip
+    itself, in the sum too. Wan et al. (2018), "Generalized end-to-end loss for speaker
+    verification", ICASSP: the softmax variant, which the bias, being in all logits of a clip, does
+    not change.
 
     A clip that is its speaker's only one has no loss, and is a centroid for the others.
 
@@ -178,9 +179,7 @@ class GeneralisedEndToEndLoss(MetricLoss):
         HparamError: if the scale is not positive, or speakers are fewer than two
     """
 
-    def __init__(
-        self, width: int, speakers: int, scale: float = 10.0, bias: float = -5.0
-    ) -> None:
+    def __init__(self, width: int, speakers: int, scale: float = 10.0, bias: float = -5.0) -> None:
         super().__init__(width, speakers)
         if not scale > 0:
             raise HparamError(
@@ -192,8 +191,8 @@ class GeneralisedEndToEndLoss(MetricLoss):
 
     def outputs(self, features: Tensor, speakers: Tensor, step: int) -> dict[str, Tensor]:
         """Scale and bias, (B,) each."""
-        count = len(features)
-        return {"scale": self.log_scale.exp().expand(count), "bias": self.bias.expand(count)}
+        each = torch.ones(len(features), device=self.bias.device, dtype=self.bias.dtype)
+        return {"scale": self.log_scale.exp() * each, "bias": self.bias * each}
 
     def loss(self, outputs: dict[str, Tensor], speakers: Tensor, step: int) -> Tensor:
         """Loss () of "embedding" (B, E), "scale" and "bias" (B,)."""

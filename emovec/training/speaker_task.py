@@ -1,4 +1,4 @@
-"""Speakers: classified or compared in training, told apart by the cosine of embeddings ever after."""
+"""Speakers: classified or compared in training, told apart by cosines of embeddings ever after."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -135,4 +135,4 @@ def task_and_model(
     made = store.create(criterion, width=encoder.embedding_size, speakers=speakers, **options)
     if isinstance(made, MetricLoss):
         task = SpeakerComparison(training, held_out, made)
-    return task, SpeakerModel(encoder, made)
+    return task, SpeakerModel(encoder, made)  # type: ignore[arg-type]

@@ -15,7 +15,11 @@ SMALLEST = 1e-6  # shorter embeddings count as longer, so that gradients stay fi
 
 
 def triplet_loss(
-    embeddings: Tensor, speakers: Tensor, margin: float = 0.2, mining: str = "semi_hard", seed: int = 0
+    embeddings: Tensor,
+    speakers: Tensor,
+    margin: float = 0.2,
+    mining: str = "semi_hard",
+    seed: int = 0,
 ) -> Tensor:
     r"""Hinge of how much nearer a clip of the same speaker is than one of another.
 

@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 from emovec.audio.batches import UtteranceBatches
-from emovec.encoders import foreign, wavlm
+from emovec.encoders import foreign, onnx_engine, wavlm
 from emovec.encoders.base import Encoder
+from emovec.encoders.deeptalk import DeepTalk
 from emovec.encoders.extract import extract
+from emovec.encoders.extraction import embed_clips
 from emovec.encoders.foreign import SpeechBrainEncoder
 from emovec.encoders.onnx_engine import OnnxEncoder
 from emovec.encoders.onnx_export import INPUT, OUTPUT, export_onnx, weights_checksum
@@ -146,6 +148,42 @@ def check_wavlm(size, layers, folder, monkeypatch, width=64):
     monkeypatch.setitem(wavlm.SIZES, size, few)
     torch.manual_seed(2)
     check_equal_to_torch(WavLM(size, layers=layers).eval(), folder / "a.onnx")
+
+
+def build_deeptalk(**arguments):
+    """Moments of batch norm are those of some noise: by other ones all embeddings are alike."""
+    torch.manual_seed(4)
+    encoder = DeepTalk(**arguments).train()
+    for layer in encoder.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        encoder(*make_batch())
+    return encoder.eval()
+
+
+def test_deeptalk_of_all_frames(tmp_path):
+    check_equal_to_torch(build_deeptalk(windows=False), tmp_path / "a.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sample_rate", [8000, 16000])
+@torch.inference_mode()
+def test_deeptalk_in_windows(sample_rate, tmp_path):
+    """Ragged, in several pieces, with digital silence inside and with a clip of one window."""
+    encoder = build_deeptalk(sample_rate=sample_rate)
+    export_onnx(encoder, tmp_path / "a.onnx")
+    exported = OnnxEncoder(tmp_path / "a.onnx", threads=1)
+    scale = sample_rate // 8000
+    waves, lengths = make_batch([26000 * scale, 17000 * scale, 26000 * scale, 8010 * scale])
+    expected = encoder(waves, lengths)
+    assert distance(exported(waves, lengths), expected) < 1e-4
+    assert torch.pdist(expected).min() > 1e-3
+    waves[1] = 0.0
+    assert exported.hears(waves, lengths).tolist() == [True, False, True, True]
+    with pytest.raises(AudioError, match="less than 1 s of speech is heard at position 1"):
+        exported(waves, lengths)
+    assert exported.unheard == encoder.unheard
 
 
 # --- the graph
@@ -361,3 +399,31 @@ def test_without_the_extra(package, path, encoder, tmp_path, monkeypatch):
     }[package]
     with pytest.raises(HparamError, match=rf'{package} is not installed; .*"emovec\[onnx\]"'):
         action()
+
+
+def test_clips_side_by_side_take_a_core_each_and_one_alone_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("emovec.encoders.precision.cores", lambda: 2)
+    opened, sessions = [], onnx_engine._open
+
+    def noted(path, content, threads):
+        opened.append(threads)
+        return sessions(path, content, threads)
+
+    monkeypatch.setattr(onnx_engine, "_open", noted)
+    encoder = build_resnet()
+    export_onnx(encoder, tmp_path / "encoder.onnx")
+    before = torch.get_num_threads()
+    exported = OnnxEncoder(tmp_path / "encoder.onnx")
+    (tmp_path / "encoder.onnx").unlink()
+    waves, _ = make_batch([64000, 64000, 64000])
+    clips = list(waves.numpy())
+    opened.clear()
+    exported._sessions._open.clear()
+    several = embed_clips(exported, clips)
+    assert opened == [1]
+    one = embed_clips(exported, clips[:1])
+    assert opened == [1, 2] and torch.get_num_threads() == before
+    embed_clips(exported, clips)
+    assert opened == [1, 2]  # both are kept
+    np.testing.assert_allclose(one[0], several[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(several, embed_clips(encoder, clips), rtol=1e-3, atol=1e-4)
