@@ -66,6 +66,8 @@ class Filterbank(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Features (M, D) of frames (M, W) of :func:`standardise`; none looks at another frame."""
+        if not len(frames):  # which a convolution over frames does not take
+            return frames.new_zeros(0, self.layers[-1].out_channels)
         at_once = ON_CPU if frames.device.type == "cpu" else ON_GPU
         return torch.cat([self.convolve(part) for part in frames.split(at_once)])
 
