@@ -30,14 +30,16 @@ class Model:
 
     Attributes:
         card: text of card.md: data, licence, results
+        embedder: from clips to embeddings
+        max_seconds: clips are cut to this length; None: whole clips
 
     Args:
         model: what is saved
         encoder: the model, or its part, that says which clips can be used
-        embed: from clips to embeddings
+        embed: the embedder
         card: as above
         device: where it runs; None: a GPU if there is one
-        max_seconds: clips are cut to this length; None: whole clips
+        max_seconds: as above
     """
 
     def __init__(
@@ -50,24 +52,14 @@ class Model:
         max_seconds: float | None = None,
     ) -> None:
         self.card = card
-        self._model, self._encoder, self._embed = model.eval(), encoder, embed
+        self.embedder, self.max_seconds = embed, max_seconds
+        self._model, self._encoder = model.eval(), encoder
         self._device = checked_device(device)
-        self._max_seconds = max_seconds
-
-    @property
-    def embedder(self) -> Encoder:
-        """What makes the embeddings, in the form of an encoder."""
-        return self._embed
-
-    @property
-    def max_seconds(self) -> float | None:
-        """Length at which clips are cut; None: they are taken whole."""
-        return self._max_seconds
 
     @property
     def embedding_size(self) -> int:
         """Numbers in an embedding."""
-        return self._embed.embedding_size
+        return self.embedder.embedding_size
 
     @property
     def sample_rate(self) -> int:
@@ -99,7 +91,7 @@ class Model:
             AudioError: if a clip cannot be read, is too short, or no speech is heard in it; it
                 names the file, or the position among the waves
         """
-        rows = [row for _, row in self._rows(clips, sample_rate, self._embed)]
+        rows = [row for _, row in self._rows(clips, sample_rate, self.embedder)]
         if is_one(clips):
             return rows[0]
         return np.array(rows, dtype=np.float32).reshape(len(rows), self.embedding_size)
@@ -153,7 +145,7 @@ class Model:
         from emovec.encoders.extraction import embed_clips
 
         read = read_clips(
-            clips, sample_rate, wanted_rate=self.sample_rate, max_seconds=self._max_seconds
+            clips, sample_rate, wanted_rate=self.sample_rate, max_seconds=self.max_seconds
         )
         for group in _by_seconds(map(self._checked, read), SECONDS_AT_ONCE * self.sample_rate):
             rows = embed_clips(through, [clip.wave for clip in group], device=self._device)
@@ -179,7 +171,7 @@ class Model:
         """Whether the encoder finds speech in a wave (T,)."""
         with torch.inference_mode():
             wave = wave.to(next(self._encoder.parameters()).device)
-            return bool(self._embed.hears(wave[None], torch.tensor([len(wave)]).to(wave.device)))
+            return bool(self.embedder.hears(wave[None], torch.tensor([len(wave)]).to(wave.device)))
 
 
 class EncoderModel(Model):

@@ -157,9 +157,6 @@ class AffectPredictor(Predictor[AffectPrediction]):
         low, high = self._settings["affect_scale"]
         return low, high
 
-    def _hears(self, wave: Tensor) -> bool:
-        return super()._hears(self._model.normalised(wave))
-
     def _prediction(self, file: str, outputs: dict[str, NDArray[np.float64]]) -> AffectPrediction:
         unit = outputs["affect"].clip(0, 1)  # (3,)
         low, high = self.affect_scale
@@ -223,9 +220,16 @@ class _Rows(Encoder):
         self.embedding_size, self.frame_size = size, encoder.frame_size
         self.sample_rate, self.shortest = encoder.sample_rate, encoder.shortest
         self.padding_safe = encoder.padding_safe
+        self.needs_speech, self.unheard = encoder.needs_speech, encoder.unheard
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
         return self._make(waves, lengths)
+
+    def hears(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Clips (B,) in which the model's encoder finds speech, in waves as it gets them."""
+        if isinstance(self.model, AffectModel):
+            waves = self.model.as_encoded(waves, lengths)
+        return self.model.encoder.hears(waves, lengths)
 
 
 def _probabilities(names: list[str], logits: NDArray[np.float64]) -> dict[str, float]:

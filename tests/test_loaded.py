@@ -9,8 +9,10 @@ import soundfile
 import torch
 
 from emovec import loaded
+from emovec.audio.inputs import collect
 from emovec.audio.loading import load as load_audio
 from emovec.encoders.base import Encoder
+from emovec.encoders.extraction import extract_table
 from emovec.encoders.resnet import ResNet
 from emovec.encoders.store import load_model
 from emovec.encoders.wavlm import WavLM
@@ -101,6 +103,20 @@ def test_clips_that_cannot_be_used(model: EncoderModel, files: list[Path], tmp_p
         model.embed([*files, tmp_path / "silent.wav"])
     with pytest.raises(AudioError, match=r"wave: 399 samples"):
         model.embed(np.ones(399), 16000)
+
+
+def test_a_clip_is_too_long_where_it_is_for_an_extraction(
+    model: EncoderModel, encoder: ResNet, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "long.wav", np.full(70_000, 0.5), 100, subtype="PCM_U8")
+    message = r"long\.wav: lasts 700 s; expected at most 600 s for one embedding.*--window"
+    with pytest.raises(AudioError, match=message):
+        model.embed(tmp_path / "long.wav")
+    clips = collect([tmp_path]).utterances
+    with pytest.raises(AudioError, match=message):
+        extract_table(encoder, clips, tmp_path, tmp_path / "out", name="small")
+    found = extract_table(encoder, clips, tmp_path, tmp_path / "out", name="small", window=50.0)
+    assert found.written == 1
 
 
 def test_the_modes_of_the_encoder_do_not_matter(encoder: ResNet, files: list[Path]) -> None:

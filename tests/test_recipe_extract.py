@@ -96,7 +96,7 @@ def test_clips_that_fail(main, line, small_corpus, tmp_path):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--engine=jax", "engine is 'jax'; expected one of"),
+        ("--engine=jax", "engine is 'jax'; expected 'torch' or 'onnx'"),
         ("--precision=fp8", "fp8"),
         ("--on_error=hope", "hope"),
         ("--window=-1.0", "window"),

@@ -9,14 +9,15 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from emovec.audio.loading import load, resampled
+from emovec.audio.loading import load
+from emovec.audio.resampling import resampled
 from emovec.errors import AudioError
 
 File = str | Path
 Wave = NDArray[Any]
 
 FULL_SCALE = 32768  # of 16-bit samples
-LONGEST = 3600.0  # seconds of a clip that is taken whole, 230 MB at 16 kHz
+LONGEST = 600.0  # seconds of a clip that goes through an encoder whole; in ECAPA-TDNN 5 GB
 LOWEST_RATE = 1000  # Hz; less is kHz, or no speech
 LOUDEST = 8.0  # 18 dB above full scale: no decoder or filter overshoots so far, raw integers do
 
@@ -44,6 +45,23 @@ def is_one(clips: File | Wave | Iterable[File] | Iterable[Wave]) -> TypeGuard[Fi
     return is_wave or isinstance(clips, (str, Path))
 
 
+def check_length(where: File, seconds: float) -> None:
+    """Raise where a clip is too long to go through an encoder whole.
+
+    Args:
+        where: file, or name of the wave
+        seconds: of the clip
+
+    Raises:
+        AudioError: with its length
+    """
+    if seconds > LONGEST:
+        raise AudioError(
+            f"{where}: lasts {seconds:.0f} s; expected at most {LONGEST:.0f} s for one embedding. "
+            "Embed it by windows, for example with `emovec extract --window=10`, or cut it."
+        )
+
+
 def read_clips(
     clips: File | Wave | Iterable[File] | Iterable[Wave],
     sample_rate: int | None,
@@ -57,7 +75,7 @@ def read_clips(
         clips: a file, or several; or a wave, or several: (T,) float in [-1, 1], or int16
         sample_rate: Hz of the waves; None for files, which know theirs
         wanted_rate: Hz of the clips
-        max_seconds: clips are cut to this length; None: whole clips, of an hour at most
+        max_seconds: clips are cut to this length; None: whole clips, of ``LONGEST`` at most
 
     Raises:
         AudioError: if something is neither file nor wave; a file cannot be read; a wave is empty,
@@ -82,8 +100,8 @@ def read_clips(
             raise _neither(f"position {position}", clip)
         rate = _checked_rate(sample_rate, name)
         wave = _samples(clip, name)
-        if max_seconds is None and len(wave) > LONGEST * rate:
-            raise _too_long(name, len(wave) / rate)
+        if max_seconds is None:
+            check_length(name, len(wave) / rate)
         stop = None if max_seconds is None else round(max_seconds * rate)
         yield Clip(name, resampled(wave[:stop], rate, wanted_rate))
 
@@ -91,14 +109,8 @@ def read_clips(
 def _from_file(path: Path, rate: int, max_seconds: float | None) -> NDArray[np.float32]:
     wave = load(path, sample_rate=rate, max_seconds=max_seconds or LONGEST + 1)
     if max_seconds is None and len(wave) > LONGEST * rate:
-        raise _too_long(str(path), soundfile.info(path).duration)
+        check_length(path, soundfile.info(path).duration)
     return wave
-
-
-def _too_long(name: str, seconds: float) -> AudioError:
-    return AudioError(
-        f"{name}: {seconds:.0f} s; expected at most {LONGEST:g}. Cut it, or extract windows of it."
-    )
 
 
 def _neither(where: str, found: Any) -> AudioError:

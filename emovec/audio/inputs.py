@@ -34,12 +34,14 @@ class Collected:
         root: folder that their paths are relative to
         manifest_hash: of their ids and labels
         skipped: audio that is known not to be read, and why
+        is_manifest: whether they are of one, so that ids are its own
     """
 
     utterances: list[Utterance]
     root: Path
     manifest_hash: str
     skipped: tuple[Skip, ...] = ()
+    is_manifest: bool = False
 
 
 def collect(inputs: Sequence[str | Path]) -> Collected:
@@ -90,7 +92,7 @@ def _of_manifest(path: Path) -> Collected:
             f"{path}: was prepared from {root}, which is not there; expected its audio. "
             "Prepare the corpus again, or bring the folder back."
         )
-    return Collected(utterances, root, manifest_hash(utterances))
+    return Collected(utterances, root, manifest_hash(utterances), is_manifest=True)
 
 
 def _data_folder(folder: Path) -> Path:

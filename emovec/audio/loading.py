@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from emovec.audio.resampling import resampled
 from emovec.errors import AudioError
 from emovec.tables.files import is_git_lfs_pointer
 
@@ -31,15 +32,22 @@ def load(
 
     Raises:
         AudioError: if the file is missing, a text pointer, unreadable, without samples in the
-            stretch, or holds NaN
+            stretch, or holds NaN, or its rate has too little in common with the wanted one
     """
     wave, rate = _read(path, start, stop, max_seconds)
     if wave.size == 0:
-        raise AudioError(f"{path}: no samples from {start} to {stop} s; expected some speech.")
+        end = "on" if stop is None else f"to {stop:g} s"
+        raise AudioError(
+            f"{path}: no samples from {start or 0:g} s {end}; expected some speech. "
+            "Leave the clip out."
+        )
     wave = wave.mean(axis=1)  # (T,)
     if not np.isfinite(wave).all():
         raise AudioError(f"{path}: holds NaN or infinite samples; expected [-1, 1]. Convert it.")
-    return resampled(wave, rate, sample_rate)
+    try:
+        return resampled(wave, rate, sample_rate)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
 
 
 def _read(
@@ -50,6 +58,8 @@ def _read(
         raise AudioError(f"{path}: not found; expected an audio file. Is the data folder right?")
     try:
         with soundfile.SoundFile(path) as file:
+            if not file.frames:
+                raise AudioError(f"{path}: no samples; expected some speech. Leave the clip out.")
             first = round((start or 0.0) * file.samplerate)
             last = file.frames if stop is None else round(stop * file.samplerate)
             if max_seconds is not None:
@@ -70,13 +80,3 @@ def _read(
         raise AudioError(
             f"{path}: cannot be read ({error}); expected audio that soundfile reads. Convert it."
         ) from error
-
-
-def resampled(wave: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """A wave (T,) float32 at another sample rate; the same one if it has that already."""
-    if rate == wanted:
-        return wave
-    import torch
-    from torchaudio.functional import resample
-
-    return resample(torch.from_numpy(wave), rate, wanted).numpy()

@@ -1,8 +1,9 @@
 """``emovec emotion``."""
 
 import csv
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 PREDICTING = ("affect_model", "emotion_model")  # classes of the registry
 
 
-@click.command(short_help="Affect and emotion of audio files.")
-@click.argument("files", nargs=-1, required=True)
+@click.command(short_help="Affect and emotion of files, folders or a manifest.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--model", help=f"{MODEL_HELP} Default: the first of `emovec models` that predicts.")
 @click.option("--csv", "csv_file", type=PATH, help="Write all numbers as a table.")
 @device_option
 @json_option
 def emotion(
-    files: Sequence[str],
+    inputs: Sequence[str],
     model: str | None,
     csv_file: Path | None,
     device: str | None,
@@ -43,6 +44,7 @@ def emotion(
 ) -> None:
     """Affect and emotion of audio files, as a model hears them; ends with 1 if it cannot hear one.
 
+    INPUT is audio files, folders or globs in quotes; or one manifest, whose ids are then the names.
     Affect is on the scale of the corpus that the model was trained on. Files of any rate, channels
     and format that soundfile reads are cut at the length that it was trained on.
     """
@@ -59,7 +61,9 @@ def emotion(
         )
     scale = getattr(predictor, "affect_scale", None)
     warnings = stamps(predictor.card)
-    predictions, failures = _predict(predictor, files)
+    clips, failures = _find(inputs)
+    predictions, unheard = _predict(predictor, clips)
+    failures += unheard
     for warning in warnings:
         note(f"warning: {name}: {warning}")
     for failure in failures:
@@ -92,21 +96,85 @@ def _usual_model() -> str:
     return names[0]
 
 
-def _predict(predictor: Any, files: Sequence[str]) -> tuple[list[dict[str, Any]], list["Skip"]]:
-    """Predictions as rows, and files that cannot be heard."""
+@dataclass(frozen=True)
+class _Clip:
+    """A file, or a stretch of one.
+
+    Attributes:
+        name: what the answer calls it
+        path: of the file
+        start: seconds; None: its beginning
+        stop: seconds; None: its end
+    """
+
+    name: str
+    path: str
+    start: float | None = None
+    stop: float | None = None
+
+
+def _find(inputs: Sequence[str]) -> tuple[list[_Clip], list["Skip"]]:
+    """Clips in order of the inputs, each once, and what is not there or is not read."""
+    from emovec.audio.inputs import collect
+    from emovec.errors import AudioError
+    from emovec.tables.corpus import Skip
+
+    clips, failures = dict[_Clip, None](), list[Skip]()
+    if any(Path(name).suffix.lower() == ".csv" for name in inputs):
+        collect(inputs)  # a manifest stands alone, or is refused
+    for name in inputs:
+        if Path(name).is_file() and Path(name).suffix.lower() != ".csv":
+            clips[_Clip(name, name)] = None  # what it is, reading tells
+            continue
+        try:
+            found = collect([name])
+        except AudioError as error:
+            failures.append(Skip(name, str(error)))
+            continue
+        for clip in found.utterances:
+            path = os.path.join(found.root, clip.path)
+            shown = path if os.path.isabs(name) else os.path.relpath(path)
+            id_ = clip.id if found.is_manifest else shown
+            clips[_Clip(id_, shown, clip.start, clip.stop)] = None
+        failures += found.skipped
+    return list(clips), failures
+
+
+def _predict(predictor: Any, clips: Sequence[_Clip]) -> tuple[list[dict[str, Any]], list["Skip"]]:
+    """Predictions as rows, and clips that cannot be heard."""
     from emovec.errors import AudioError
     from emovec.metrics.pair_blocks import ALONE
     from emovec.tables.corpus import Skip
 
     rows, failures = [], []
-    with progress(len(files), "files", ALONE) as advance:
-        for file in files:
+    with progress(len(clips), "clips", ALONE) as advance:
+        for clip in clips:
             try:
-                rows.append(asdict(predictor.predict(file)))
+                rows.append({**asdict(_predict_one(predictor, clip)), "file": clip.name})
             except AudioError as error:
-                failures.append(Skip(file, str(error)))
+                failures.append(Skip(clip.name, str(error)))
             advance(1)
     return rows, failures
+
+
+def _predict_one(predictor: Any, clip: _Clip) -> Any:
+    """What is predicted of a file, or of a stretch of it.
+
+    Raises:
+        AudioError: if it cannot be read, is too short, or nothing is heard in it
+    """
+    from emovec.audio.loading import load
+    from emovec.errors import AudioError
+
+    if clip.start is None and clip.stop is None:
+        return predictor.predict(clip.path)
+    rate, longest = predictor.sample_rate, predictor.max_seconds
+    stretch = (Path(clip.path), clip.start, clip.stop)
+    wave = load(*stretch, sample_rate=rate, max_seconds=longest)
+    try:
+        return predictor.predict(wave, rate)
+    except AudioError as error:
+        raise AudioError(f"{clip.name}: {error}") from error
 
 
 def _cells(prediction: Mapping[str, Any]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """``emovec extract``, and what it shares with recipes/embeddings/extract.py."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,10 @@ from emovec.commands.shared import (
 
 if TYPE_CHECKING:
     from emovec.audio.inputs import Collected
-    from emovec.encoders.base import Encoder
     from emovec.metrics.pair_blocks import Processes
     from emovec.tables.corpus import Skip
     from emovec.tables.embeddings import Extraction
+    from emovec.tables.manifest import Utterance
 
 PRECISIONS = ("fp32", "bf16")
 ENGINES = ("torch", "onnx")
@@ -73,7 +74,8 @@ def extract(
     """Write embeddings of audio as a folder of shards; ends with 1 if a clip fails.
 
     INPUT is audio files, folders or globs in quotes; or one manifest. A run that was killed goes on
-    where it stopped when it is started again, and ends with the same table. Several processes share
+    where it stopped when it is started again, to the same table; Ctrl-C ends it with 130.
+    Of a model that predicts, embeddings are what its output layers take. Several processes share
     the work: torchrun --nproc_per_node=2 -m emovec.cli extract ...
     """
     with torchrun_processes() as processes:
@@ -142,26 +144,33 @@ def extract_all(
         ModelError: if there is no such encoder
         StorageError: if the folder cannot be written
     """
+    from emovec import api
     from emovec.audio.inputs import collect
-    from emovec.encoders.cards import licence, read_card
+    from emovec.encoders.cards import licence
     from emovec.encoders.extraction import extract_table
     from emovec.encoders.folders import CHECKSUM, CONFIG, read_config
     from emovec.encoders.locating import find_model
 
     folder = find_model(model_name(encoder))
-    network, card = _open(folder, engine, device), read_card(folder)
+    model = api.load(folder, device=device, engine=engine)  # type: ignore[call-overload]
     clips = collect(inputs)
+    longest = None if options.get("window") else model.max_seconds
     if processes.rank == 0:
-        _say_before(output, clips, [f"{encoder}: {stamp}" for stamp in stamps(card)])
-    with progress(len(clips.utterances), "clips", processes) as advance:
+        _say_before(output, clips, [f"{encoder}: {stamp}" for stamp in stamps(model.card)])
+        if longest is not None:
+            note(f"clips are cut at {longest:g} s, the length that the model was trained on")
+    with (
+        _stoppable(output, clips, processes),
+        progress(len(clips.utterances), "clips", processes) as advance,
+    ):
         found = extract_table(
-            network,
-            clips.utterances,
+            model.embedder,
+            _cut(clips.utterances, longest),
             clips.root,
             output,
             name=encoder,
             manifest_hash=clips.manifest_hash,
-            licence=licence(card),
+            licence=licence(model.card),
             checksum=read_config(folder / CONFIG)[CHECKSUM],
             device=_device(engine, device),
             processes=processes,
@@ -171,6 +180,41 @@ def extract_all(
     if processes.rank == 0:
         _say_after(output, found)
     return Outcome(found, clips.skipped)
+
+
+def _cut(clips: "list[Utterance]", max_seconds: float | None) -> "list[Utterance]":
+    """Clips no longer than a model takes them, as ``emovec.load(...).embed`` cuts them."""
+    if max_seconds is None:
+        return clips
+    return [
+        replace(clip, stop=(clip.start or 0.0) + max_seconds, duration=max_seconds)
+        if clip.duration > max_seconds
+        else clip
+        for clip in clips
+    ]
+
+
+@contextmanager
+def _stoppable(output: Path, clips: "Collected", processes: "Processes") -> Iterator[None]:
+    """Where Ctrl-C ends a run, a line on what it leaves; 130, as of a shell's programs."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if processes.rank == 0:
+            done, total = _done(output), len(clips.utterances)
+            note(f"stopped: {done} of {total} clips are done: {output}; the same command goes on")
+        raise SystemExit(130) from None
+
+
+def _done(output: Path) -> int:
+    """Clips of shards that are done."""
+    from emovec.tables.embedding_marks import EXTRACT, read_extraction, read_marks, with_outcome
+
+    if not (output / EXTRACT).is_file():
+        return 0
+    run = read_extraction(output)
+    outcome = with_outcome(run, read_marks(output, run))
+    return outcome.written + outcome.failed + outcome.skipped
 
 
 def _say_before(output: Path, clips: "Collected", warnings: Sequence[str]) -> None:
@@ -195,30 +239,6 @@ def _say_after(output: Path, found: "Extraction") -> None:
             note(f"{kind}: {skip.id}: {skip.reason}")
     counts = f"{found.written} written, {found.failed} failed, {found.skipped} skipped"
     note(f"{counts} of {found.expected} clips: {output}")
-
-
-def _open(folder: Path, engine: str, device: str | None) -> "Encoder":
-    """The encoder of a model folder, in evaluation."""
-    from emovec.encoders.base import Encoder
-    from emovec.encoders.store import load_model
-    from emovec.errors import HparamError, ModelError
-
-    model = load_model(folder)
-    if not isinstance(model, Encoder):
-        raise ModelError(
-            f"{folder}: holds {type(model).__name__}; expected an encoder. Choose another folder."
-        )
-    if engine not in ENGINES:
-        raise HparamError(f"engine is '{engine}'; expected one of {ENGINES}. Correct it.")
-    if engine == "torch":
-        return model
-    if device not in (None, "cpu"):
-        raise HparamError(
-            f"device is '{device}' with engine 'onnx'; expected 'cpu'. Use 'torch' there."
-        )
-    from emovec.encoders.onnx_engine import exported
-
-    return exported(model, threads=1)  # workers compute side by side
 
 
 def _device(engine: str, device: str | None) -> str:

@@ -48,6 +48,12 @@ def verify(
     try:
         name = model_name(encoder) if encoder else api.usual_encoder()
         model = api.load(name, device=device)
+        if not isinstance(model, api.EncoderModel):
+            raise NoAnswer(
+                f"{name}: predicts affect or emotions, so that its embeddings tell feelings rather "
+                "than voices; expected an encoder. Choose one, or compare how two clips feel with "
+                "`emovec.similarity(a, b, model=...)` in Python."
+            )
         found = api.similarity(a, b, model=model)
     except (EmovecError, OSError, ValueError) as error:
         # of the metric's values an embedding that is zero is left, which has no direction

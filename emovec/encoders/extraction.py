@@ -73,7 +73,8 @@ def extract_table(
         device: "cpu", "cuda", "cuda:1", ..., or "mps"
         precision: "fp32", or "bf16" by autocast
         workers: threads that read and, on a CPU, compute; None: as many as there are cores
-        window: seconds of a window; None: whole clips, of 600 s at most
+        window: seconds of a window; None: whole clips, of at most ``LONGEST`` of
+            :mod:`emovec.audio.clips`
         hop: seconds from one window to the next; None: ``window``
         on_error: at a file that cannot be read "stop", or "skip" it and list it as failed; a run
             that goes on with "stop" tries again what had failed before

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from emovec.audio.opensmile import FEATURE_SETS
 from emovec.encoders import cards
 from emovec.encoders.folders import CONFIG, WEIGHTS, read_config
 from emovec.errors import ModelError
@@ -98,6 +99,12 @@ def _shipped_names() -> list[str]:
 
 def _unknown(name: str) -> str:
     """Message on a name that nothing goes by."""
+    if name in ("functionals", *FEATURE_SETS):
+        return (
+            f"{name!r}: a set of functionals, which are computed without a model; expected a "
+            f"model. Give --embeddings=[{name}] to recipes/ser/frozen.py or "
+            "recipes/verification/eer_matrix.py, or call emovec.audio.functionals."
+        )
     if Path(name).is_file():
         return (
             f"{name}: a file; expected a folder with {CONFIG} and {WEIGHTS}. "

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from emovec.audio.clips import LONGEST, check_length
 from emovec.audio.loading import load
 from emovec.audio.windows import Windows, load_windows
 from emovec.encoders.base import Encoder
@@ -19,7 +20,6 @@ from emovec.errors import AudioError, HparamError
 from emovec.tables.embeddings import CLIP, LABELS, Values
 from emovec.tables.manifest import Utterance
 
-LONGEST = 600.0  # seconds of a clip at once; in ECAPA-TDNN they take 5 GB
 MOST_WINDOWS = 1_000_000  # of a clip, whose rows are all in memory before they are written
 ROWS_OF_SHARD = 100_000  # from here on a shard of windows takes no further clip
 
@@ -180,19 +180,6 @@ class Clips:
             ) from error
         check_length(path, max(utterance.duration, len(wave) / self.sample_rate))
         return [wave]
-
-
-def check_length(path: Path, seconds: float) -> None:
-    """Raise where a clip is too long to go through an encoder at once.
-
-    Raises:
-        AudioError: with its length
-    """
-    if seconds > LONGEST:
-        raise AudioError(
-            f"{path}: lasts {seconds:.0f} s; expected at most {LONGEST:.0f} s for one embedding. "
-            "Embed it by windows, or cut it."
-        )
 
 
 def make_windows(encoder: Encoder, window: float | None, hop: float | None) -> Windows | None:

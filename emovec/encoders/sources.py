@@ -17,8 +17,9 @@ from emovec.audio.functionals import NAMES, Extractor, functionals
 from emovec.encoders.base import Encoder
 from emovec.encoders.embedding_tables import Table, open_table, rows_of
 from emovec.encoders.extract import Extracted, describe, extract
+from emovec.encoders.locating import find_model
 from emovec.encoders.store import load_model
-from emovec.errors import HparamError
+from emovec.errors import HparamError, ModelError
 from emovec.metrics.pair_blocks import Processes
 from emovec.tables.manifest import Utterance
 
@@ -33,14 +34,15 @@ def open_sources(names: Sequence[str], *, allow_partial: bool = False) -> list[S
     """What makes embeddings, by name.
 
     Args:
-        names: of each "functionals", "egemaps", "emobase2010", the model folder of an encoder, or
-            the folder or file of a table of embeddings
+        names: of each "functionals", "egemaps" or "emobase2010"; an encoder, as
+            :func:`emovec.encoders.locating.find_model` takes it; or the folder or file of a table
+            of embeddings
         allow_partial: whether a table of an extraction that has not ended will do
 
     Raises:
         EmbeddingError: if a table cannot be read
-        HparamError: if there is none, one twice or one that is not known, or openSMILE is needed
-            and missing
+        HparamError: if there is none, one twice or one that is not known or cannot be fetched, or
+            openSMILE is needed and missing
         ModelError: if a model folder cannot be loaded
     """
     if not names or len(set(names)) < len(names):
@@ -183,16 +185,18 @@ def _open(name: str, allow_partial: bool) -> Source:
     table = open_table(name, allow_partial=allow_partial)
     if table:
         return table
-    path = Path(name)
-    if not path.is_dir():
+    try:
+        folder = find_model(name)
+    except ModelError as error:
         raise HparamError(
-            f"embeddings: '{name}' is no folder; expected one of {', '.join(FUNCTIONALS)}, the "
-            "model folder of an encoder, or a table of embeddings. Correct it."
-        )
-    model = load_model(path)
+            f"embeddings: {error} Or give one of {', '.join(FUNCTIONALS)}, or a table of "
+            "embeddings."
+        ) from error
+    model = load_model(folder)
     if not isinstance(model, Encoder):
         raise HparamError(
             f"embeddings: {name} holds a {type(model).__name__}; expected an encoder, which gives "
-            "one vector a clip. Choose another folder."
+            "one vector a clip. Choose another folder, or give the one that `emovec extract` makes "
+            "of this model."
         )
     return model

@@ -1,8 +1,9 @@
 """What a folder of embeddings says of itself: extract.json, and a done mark for each shard."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from emovec.tables.embedding_records import from_json, to_json
 from emovec.tables.embeddings import (
@@ -48,6 +49,39 @@ def read_extraction(folder: Path) -> Extraction:
     if not path.is_file():
         raise EmbeddingError(f"{path}: not found; expected a folder of embeddings. Mend the path.")
     return from_json(path.read_bytes(), Extraction, str(path))
+
+
+def check_same_run(folder: Path, extraction: Extraction) -> None:
+    """Raise where the extract.json of a folder is of another run.
+
+    Raises:
+        EmbeddingError: what differs
+    """
+    found = dict(_facts(read_extraction(folder).plan))
+    expected = dict(_facts(extraction.plan))
+    told = [
+        f"{name}: found {found.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}"
+        for name in expected | found
+        if found.get(name) != expected.get(name)
+    ]
+    if told:
+        raise EmbeddingError(
+            f"{folder}: holds another run: {'; '.join(told)}. Choose another folder, or delete "
+            "this one."
+        )
+
+
+def _facts(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Facts of a plan as they are told, those of versions and settings one by one.
+
+    >>> list(_facts({"encoder": "a", "settings": {"window": None}}))
+    [('encoder', "'a'"), ('settings window', 'None')]
+    """
+    for key, value in plan.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key} {name}", said) for name, said in _facts(value))
+        else:
+            yield key, repr(value)
 
 
 def shard_path(folder: Path, number: int, suffix: str) -> Path:

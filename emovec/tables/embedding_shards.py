@@ -25,6 +25,7 @@ from emovec.tables.embedding_marks import (
     EXTRACT,
     Mark,
     check_files,
+    check_same_run,
     read_extraction,
     read_mark,
     read_marks,
@@ -65,7 +66,7 @@ class ShardWriter:
         self.folder = folder
         self.extraction = with_outcome(extraction, {})
         if (folder / EXTRACT).is_file():
-            _check_same_run(folder, read_extraction(folder).plan, extraction.plan)
+            check_same_run(folder, extraction)
         elif any(folder.glob("[0-9]*.npy")):
             raise EmbeddingError(
                 f"{folder}: shards without {EXTRACT} found; expected an empty folder, or one of "
@@ -195,16 +196,6 @@ def _write_files(folder: Path, number: int, table: Embeddings) -> tuple[str, str
     with write_atomically(parquet, "wb") as file:
         pyarrow.parquet.write_table(rows_to_arrow(table), file)
     return checksum(npy), checksum(parquet)
-
-
-def _check_same_run(folder: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    differing = [key for key in expected if found[key] != expected[key]]
-    if differing:
-        facts = "; ".join(f"{key} {found[key]!r}, not {expected[key]!r}" for key in differing)
-        raise EmbeddingError(
-            f"{folder}: holds another run: {facts}; expected an empty folder, or one of the same "
-            "run. Choose another folder, or delete this one."
-        )
 
 
 def _read_shard(folder: Path, number: int, mark: Mark, embedding_size: int) -> Embeddings:

@@ -4,12 +4,15 @@ import csv
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 import emovec as package
 from emovec.encoders.resnet import ResNet
 from emovec.encoders.store import save_model
+from emovec.tables.manifest import Utterance, write_manifest
 from emovec.training.models import EmotionModel
 
 
@@ -116,9 +119,69 @@ def test_names_that_would_break_a_line(emovec, affect_folder, files, tmp_path):
         (["a.wav", "--model=absent"], "'absent': no such model", 1),
         (["a.wav", "--model={encoder}"], "holds an encoder, which predicts nothing", 2),
         (["a.wav", "--model={encoder}", "--json", "--csv=a.csv"], "--json and --csv found", 2),
-        ([], "Missing argument 'FILES...'", 2),
+        ([], "Missing argument 'INPUT...'", 2),
     ],
 )
 def test_what_cannot_be_predicted(emovec, encoder_folder, options, said, status):
     done = emovec("emotion", *(text.format(encoder=encoder_folder) for text in options))
     assert (said in done.stderr, done.exit_code) == (True, status), done.stderr
+
+
+# --- Folders, globs and manifests
+
+
+@pytest.fixture
+def folder(files: list[Path], tmp_path: Path) -> Path:
+    """The files, one of them in a folder within, beside what is no audio."""
+    for path, name in zip(files, ("b.wav", "a.wav", "in/c.wav"), strict=True):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "data" / name)
+    (tmp_path / "data" / "notes.txt").write_text("no audio")
+    return tmp_path / "data"
+
+
+def named(found: dict) -> list[str]:
+    return [row["file"] for row in found["predictions"]]
+
+
+def test_folders_and_globs(answer, affect_folder, folder, files, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    model = f"--model={affect_folder}"
+    found, status = answer("emotion", "data", model)
+    assert (status, named(found)) == (0, ["data/a.wav", "data/b.wav", "data/in/c.wav"])
+    one, _ = answer("emotion", files[0], model)
+    assert found["predictions"][1]["valence"] == one["predictions"][0]["valence"]
+    found, _ = answer("emotion", f"{folder}/*.wav", model)
+    assert named(found) == [f"{folder}/a.wav", f"{folder}/b.wav"]
+    found, _ = answer("emotion", "data/**/c.wav", "data/b.wav", "data/in", "data/b.wav", model)
+    assert named(found) == ["data/in/c.wav", "data/b.wav"]  # as named, each once
+
+
+def test_what_a_folder_has_that_is_not_read(answer, affect_folder, folder):
+    (folder / "phone.m4a").touch()
+    soundfile.write(folder / "none.wav", np.zeros(0), 16000)
+    found, status = answer("emotion", folder, folder.parent / "no*", "--model", affect_folder)
+    assert (status, len(found["predictions"])) == (1, 3)
+    reasons = {failure["id"]: failure["reason"] for failure in found["failures"]}
+    assert set(reasons) == {"phone.m4a", f"{folder}/none.wav", f"{folder.parent}/no*"}
+    assert "is .m4a, which is not read" in reasons["phone.m4a"]
+    assert "none.wav: no samples; expected" in reasons[f"{folder}/none.wav"]
+    assert "no audio files found" in reasons[f"{folder.parent}/no*"]
+
+
+def test_a_manifest_with_stretches(answer, emovec, affect_folder, folder):
+    rows = [
+        Utterance("whole", "b.wav", None, None, 0.3),
+        Utterance("late", "b.wav", 0.1, 0.25, 0.15),
+        Utterance("beyond", "b.wav", 90.0, None, 1.0),
+    ]
+    write_manifest(folder / "manifest.csv", rows)
+    found, status = answer("emotion", folder, "--model", affect_folder)
+    assert (status, named(found)) == (1, ["whole", "late"])
+    assert [failure["id"] for failure in found["failures"]] == ["beyond"]
+    wave, rate = soundfile.read(folder / "b.wav", dtype="float32")
+    model = package.load(affect_folder, device="cpu")
+    said = model.predict(wave[round(0.1 * rate) : round(0.25 * rate)], rate)
+    assert found["predictions"][1]["valence"] == pytest.approx(said.valence, rel=1e-4)
+    done = emovec("emotion", folder / "manifest.csv", folder, "--model", affect_folder)
+    assert done.exit_code == 1 and "the manifest alone" in done.stderr

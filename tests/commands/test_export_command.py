@@ -122,5 +122,5 @@ def test_shards_of_another_run_are_kept(emovec, voices, tmp_path):
     shards = write_shards(tmp_path / "shards", voices)
     done = emovec("export", shards, "--format=shards", "--output", shards)
     assert done.exit_code == 1
-    assert "holds another run: shards 3, not 1" in done.stderr
+    assert "holds another run: shards: found 3, expected 1" in done.stderr
     assert len(read_embeddings(shards).ids) == 80

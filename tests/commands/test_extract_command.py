@@ -2,19 +2,27 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
+import emovec as package
 from emovec.audio.loading import load
-from emovec.encoders.store import load_model
-from emovec.tables.embedding_shards import read_embeddings
-from emovec.tables.manifest import read_manifest, write_manifest
+from emovec.encoders.pooling import MeanPooling
+from emovec.encoders.resnet import ResNet
+from emovec.encoders.store import load_model, save_model
+from emovec.tables.embedding_shards import ShardWriter, read_embeddings
+from emovec.tables.manifest import Utterance, read_manifest, write_manifest
+from emovec.training.models import EmotionModel
 
 
 @pytest.fixture
@@ -145,10 +153,116 @@ def test_what_cannot_be_extracted(emovec, audio, encoder_folder, tmp_path, optio
     assert (said in done.stderr, done.exit_code) == (True, status), done.stderr
 
 
-def test_an_affect_model_is_no_encoder(emovec, audio, affect_folder, tmp_path):
-    done = emovec("extract", audio, "--encoder", affect_folder, "--output", tmp_path / "out")
-    assert done.exit_code == 1
-    assert "holds AffectModel; expected an encoder" in done.stderr
+def test_of_a_model_that_predicts(emovec, audio, affect_folder, tmp_path):
+    tone = np.sin(np.arange(14 * 16000) / 9) / 3
+    soundfile.write(audio / "long.wav", tone, 16000)
+    out = tmp_path / "out"
+    line = ("extract", audio, "--encoder", affect_folder, "--device=cpu", "--output")
+    assert package.load(affect_folder, device="cpu").max_seconds == 0.6
+    done = emovec(*line, out)
+    assert done.exit_code == 0, done.stderr
+    assert "clips are cut at 0.6 s, the length that the model was trained on" in done.stderr
+    table = read_embeddings(out)
+    model = package.load(affect_folder, device="cpu")
+    expected = model.embed([audio / id_ for id_ in table.ids])
+    assert len(table.ids) == 6
+    assert np.allclose(table.vectors, expected, rtol=1e-4, atol=1e-5)
+    done = emovec(*line, tmp_path / "windows", "--window=1.0", "--on_error=skip")
+    assert done.exit_code == 0 and len(read_embeddings(tmp_path / "windows").ids) == 14
+    done = emovec(*line, tmp_path / "onnx", "--engine=onnx")
+    assert (done.exit_code, "with engine 'onnx'; expected an encoder" in done.stderr) == (1, True)
+
+
+def test_a_model_that_predicts_and_looks_for_speech(emovec, audio, tmp_path):
+    torch.manual_seed(0)
+    encoder = ResNet(channels=(4, 6), blocks=(1, 1), embedding_size=10)
+    model = EmotionModel(encoder, ["anger", "joy"], max_seconds=0.4).eval()
+    save_model(tmp_path / "model", model, "# e\n")
+    soundfile.write(audio / "silent.wav", np.zeros(9000), 16000)
+    out = tmp_path / "out"
+    done = emovec("extract", audio, "--encoder", tmp_path / "model", "--output", out)
+    assert done.exit_code == 0, done.stderr
+    assert "skipped: silent.wav: no speech is heard in it" in done.stderr
+    table = read_embeddings(out)
+    expected = package.load(tmp_path / "model").embed([audio / id_ for id_ in table.ids])
+    assert np.allclose(table.vectors, expected, rtol=1e-4, atol=1e-5) and len(table.ids) == 5
+
+
+def test_what_is_no_encoder(emovec, audio, tmp_path):
+    save_model(tmp_path / "model", MeanPooling(4), "# p\n")
+    done = emovec("extract", audio, "--encoder", tmp_path / "model", "--output", tmp_path / "out")
+    assert (done.exit_code, "holds MeanPooling; expected an encoder" in done.stderr) == (1, True)
+
+
+def test_ctrl_c_says_how_far_it_is(emovec, audio, encoder_folder, tmp_path, monkeypatch):
+    line = ("extract", audio, "--encoder", encoder_folder, "--device=cpu", "--output")
+    emovec(*line, tmp_path / "whole")
+    monkeypatch.setattr("emovec.encoders.pieces.ROWS_OF_SHARD", 2)  # a clip is a row
+    emovec(*line, tmp_path / "shards")
+    (out := tmp_path / "out").mkdir()
+    write, seen = ShardWriter.write, []
+
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(write(*arguments, **options))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardWriter, "write", interrupted)
+        done = emovec(*line, out)
+    assert (done.exit_code, done.stdout) == (130, "")
+    said = f"stopped: 4 of 5 clips are done: {out}; the same command goes on"
+    assert done.stderr.splitlines()[-1] == said
+    assert emovec(*line, out).exit_code == 0
+    one, two = (
+        {p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("out", "shards")
+    )
+    assert one == two
+
+
+@pytest.mark.slow
+def test_a_real_ctrl_c(encoder_folder, tmp_path):
+    """A process of its own, which is interrupted in the middle."""
+    for number in range(20):
+        wave = np.random.default_rng(number).normal(0, 0.1, 500 * 16000)
+        soundfile.write(tmp_path / f"{number}.wav", wave, 16000)
+    out = tmp_path / "out"
+    start = [sys.executable, "-m", "emovec.cli", "extract", str(tmp_path), "--device=cpu"]
+    line = [*start, f"--encoder={encoder_folder}", f"--output={out}"]
+    run = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (out / "extract.json").is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=120)
+    assert run.returncode == 130, said
+    assert said.splitlines()[-1].startswith("stopped: 0 of 20 clips are done"), said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("kind", ["files", "folder", "manifest"])
+@pytest.mark.parametrize("window", [[], ["--window=0.1"]])
+def test_a_file_without_samples_has_failed(answer, audio, encoder_folder, tmp_path, kind, window):
+    none = audio / "none.wav"
+    soundfile.write(none, np.zeros(0), 16000)
+    rows = [Utterance("none.wav", "none.wav", None, None, 1.0)]
+    rows.append(
+        Utterance(
+            "in", next((audio / "in").iterdir()).relative_to(audio).as_posix(), None, None, 0.3
+        )
+    )
+    write_manifest(tmp_path / "clips.csv", [replace(u, path=f"audio/{u.path}") for u in rows])
+    inputs = {
+        "files": [none, *(audio / "in").iterdir()],
+        "folder": [audio],
+        "manifest": [tmp_path / "clips.csv"],
+    }[kind]
+    line = ("extract", *inputs, "--encoder", encoder_folder, "--output", tmp_path / "out")
+    found, status = answer(*line, "--device=cpu", "--on_error=skip", *window)
+    assert (status, found["failed"], found["skipped"]) == (1, 1, 0)
+    (failure,) = found["failures"]
+    assert failure["id"] == "none.wav"
+    assert failure["reason"] == f"{none}: no samples; expected some speech. Leave the clip out."
 
 
 def test_onnx_gives_the_same(emovec, audio, encoder_folder, tmp_path):

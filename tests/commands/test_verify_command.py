@@ -1,5 +1,6 @@
 """Two files: how alike, and with a threshold what a script goes by."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,23 @@ def test_the_cosine_of_two_embeddings(answer, emovec, encoder_folder, pair):
     assert float(done.stdout.split()[0]) == pytest.approx(cosine, abs=1e-4)
 
 
-def test_a_model_of_no_speech_says_so(emovec, answer, affect_folder, pair):
-    done = emovec("verify", *pair, "--encoder", affect_folder)
+def test_an_encoder_of_no_speech_says_so(answer, emovec, encoder_folder, pair, tmp_path):
+    folder = tmp_path / "demo"
+    shutil.copytree(encoder_folder, folder)
+    (folder / "card.md").write_text("# demo\n\n> **Synthetic demonstration: never evidence.**\n")
+    done = emovec("verify", *pair, "--encoder", folder)
     assert done.exit_code == 0
-    assert f"warning: {affect_folder}: Synthetic demonstration: never evidence." in done.stderr
-    found, _ = answer("verify", *pair, "--encoder", affect_folder)
+    assert f"warning: {folder}: Synthetic demonstration: never evidence." in done.stderr
+    found, _ = answer("verify", *pair, "--encoder", folder)
     assert found["warnings"] == ["Synthetic demonstration: never evidence."]
+
+
+@pytest.mark.parametrize("threshold", [[], ["--threshold=0"]])
+def test_feelings_are_no_voices(emovec, affect_folder, pair, threshold):
+    done = emovec("verify", *pair, "--encoder", affect_folder, *threshold)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{affect_folder}: predicts affect or emotions" in done.stderr
+    assert "tell feelings rather than voices; expected an encoder" in done.stderr
 
 
 def test_a_threshold_decides(answer, emovec, encoder_folder, pair):

@@ -16,13 +16,11 @@ import torch
 
 from emovec.audio.inputs import collect
 from emovec.audio.loading import load
-from emovec.encoders import foreign, pieces
+from emovec.encoders import pieces
 from emovec.encoders.base import Encoder
 from emovec.encoders.extraction import embed_clips, extract_table
-from emovec.encoders.foreign import SpeechBrainEncoder
 from emovec.encoders.precision import Compute
 from emovec.encoders.resnet import ResNet
-from emovec.encoders.wavlm import WavLM
 from emovec.errors import AudioError, HparamError, StorageError
 from emovec.metrics.pair_blocks import Processes
 from emovec.tables import embedding_shards
@@ -172,56 +170,19 @@ def test_progress_adds_up(data: Path, tmp_path: Path) -> None:
 # --- Batches
 
 
-def every_encoder() -> dict[str, Callable[[], Encoder]]:
-    few = {"channels": (4, 6), "blocks": (1, 1), "embedding_size": 10}
-    return {
-        "resnet": lambda: ResNet(**few),
-        "resnet of today": lambda: ResNet(
-            features="log_mel", pooling="attentive_statistics", activity=False, **few
-        ),
-        "resnet at 8 kHz": lambda: ResNet(pooling="statistics", sample_rate=8000, **few),
-        "wavlm tiny": lambda: WavLM("tiny"),
-        "wavlm base": lambda: WavLM("base"),
-        **{name: lambda name=name: SpeechBrainEncoder(name) for name in foreign.MODELS},
-    }
-
-
-@pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks from elsewhere with few channels."""
-    ecapa = {"channels": [16, 16, 16, 16, 24], "attention_channels": 8}
-    few: dict[str, dict[str, Any]] = {
-        "ecapa": {**ecapa, "res2net_scale": 4, "se_channels": 8},
-        "resnet": {"channels": [8, 8, 12, 12], "block_sizes": [1, 2, 1, 1]},
-        "xvector": {"tdnn_channels": [16, 16, 16, 16, 24]},
-    }
-    for name, options in few.items():
-        published = foreign.MODELS[name]
-        merged = {**published.options, **options, "lin_neurons": 12}
-        monkeypatch.setitem(foreign.MODELS, name, replace(published, options=merged))
-    from emovec.encoders import wavlm
-
-    small = replace(wavlm.SIZES["base"], width=32, layers=2, heads=4, feed_forward=48)
-    monkeypatch.setitem(wavlm.SIZES, "base", small)
-
-
-@pytest.mark.parametrize("name", every_encoder())
-@pytest.mark.usefixtures("narrow")
 def test_neither_batch_nor_order_changes_an_embedding(
-    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    any_encoder: Encoder, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torch.manual_seed(0)
-    encoder = every_encoder()[name]().eval()
     clips = collect([data]).utterances
     tables = []
     for batch_seconds, order in ((0.01, 1), (2.0, -1), (100.0, 1)):
         monkeypatch.setattr(Compute, "batch_seconds", batch_seconds)
         folder = tmp_path / str(batch_seconds)
-        extract(folder, data, encoder, utterances=clips[::order], shard_clips=8)
+        extract(folder, data, any_encoder, utterances=clips[::order], shard_clips=8)
         tables.append(read_embeddings(folder))
-        check_alone(tables[-1], data, encoder, 1e-4)
+        check_alone(tables[-1], data, any_encoder, 1e-4)
     assert set(tables[0].ids) == set(tables[1].ids) == set(tables[2].ids)
-    assert len(tables[0].ids) >= 7
+    assert len(tables[0].ids)
 
 
 @pytest.mark.parametrize("padding_safe", [True, False])
@@ -366,10 +327,10 @@ def test_other_weights_or_clips_are_another_run(data: Path, tmp_path: Path) -> N
     extract(tmp_path, data)
     encoder = Moments()
     encoder.weight.data.fill_(2.0)
-    with pytest.raises(EmbeddingError, match="holds another run: encoder_checksum"):
+    with pytest.raises(EmbeddingError, match=r"holds another run: encoder_checksum: [^;]*$"):
         extract(tmp_path, data, encoder)
     clips = collect([data]).utterances
-    with pytest.raises(EmbeddingError, match="holds another run: settings"):
+    with pytest.raises(EmbeddingError, match=r"holds another run: settings clips: [^;]*$"):
         extract(tmp_path, data, utterances=[*clips[:-1], replace(clips[-1], start=0.01)])
 
 

@@ -167,3 +167,12 @@ def test_a_run_s_folder_stands_for_its_model(tmp_path):
     assert find_model(tmp_path / "run") == tmp_path / "run" / "model"
     (tmp_path / "run" / "config.json").write_text("{}")
     assert find_model(tmp_path / "run") == tmp_path / "run"
+
+
+@pytest.mark.parametrize("name", ["functionals", "egemaps", "emobase2010"])
+def test_functionals_are_no_model(name):
+    with pytest.raises(
+        ModelError, match=f"'{name}': a set of functionals.* --embeddings=.{name}."
+    ) as e:
+        find_model(name)
+    assert "no such model" not in str(e.value)

@@ -30,14 +30,36 @@ def test_sources_are_opened_by_name(model: Path) -> None:
     assert isinstance(encoder, ResNet) and not encoder.training
 
 
+def test_models_are_named_as_everywhere(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = []
+
+    def fetch(repository: str, revision: str) -> Path:
+        fetched.append((repository, revision))
+        return model
+
+    monkeypatch.setattr("emovec.encoders.hub.fetch", fetch)
+    monkeypatch.setattr("emovec.encoders.locating._shipped_folder", lambda: tmp_path)
+    run = tmp_path  # of the run that has model/, as it comes with the package a model of that name
+    by_run, shipped, of_hub, by_folder = open_sources([str(run), "model", "a/b@c0ffee", str(model)])
+    assert fetched == [("a/b", "c0ffee")]
+    waves, lengths = torch.ones(1, 8000).cumsum(dim=1).sin(), torch.tensor([8000])
+    with torch.inference_mode():
+        for source in (by_run, shipped, of_hub):
+            assert torch.equal(source(waves, lengths), by_folder(waves, lengths))
+
+
 def test_unknown_sources_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        HparamError, match=r"'egemap' is no folder; expected one of functionals, eg"
+        HparamError, match=r"'egemap': no such model; expected .* Or give one of functionals, eg"
     ):
         open_sources(["egemap"])
     for names in ([], ["functionals", "functionals"]):
         with pytest.raises(HparamError, match="expected one or more, each once"):
             open_sources(names)
+    with pytest.raises(HparamError, match=r"name of the Hugging Face hub without a revision"):
+        open_sources(["speakers/xvector"])
     with pytest.raises(ModelError, match=r"no config\.json"):
         open_sources([str(tmp_path)])
     save_model(tmp_path / "pooling", MeanPooling(4), "card")

@@ -239,17 +239,24 @@ def test_all_shards_without_an_end_are_a_part(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"encoder": "ecapa"}, "encoder 'xvector', not 'ecapa'"),
-        ({"encoder_checksum": "0b"}, "encoder_checksum '0a', not '0b'"),
-        ({"versions": {"torch": "2.12"}}, "versions .*2.11.*, not .*2.12.*"),
-        ({"settings": {"precision": "bfloat16"}}, "settings .*, not .*bfloat16.*"),
-        ({"expected": 7, "shards": 4}, "expected 6, not 7; shards 3, not 4"),
-        ({"manifest_hash": "dead"}, "manifest_hash 'beef', not 'dead'"),
+        ({"encoder": "ecapa"}, "encoder: found 'xvector', expected 'ecapa'"),
+        ({"encoder_checksum": "0b"}, "encoder_checksum: found '0a', expected '0b'"),
+        ({"versions": {"torch": "2.12"}}, "versions torch: found '2.11', expected '2.12'"),
+        (
+            {"settings": {"precision": "bfloat16"}},
+            "settings precision: found 'float32', expected 'bfloat16'; "
+            "settings window: found None, expected nothing",
+        ),
+        (
+            {"expected": 7, "shards": 4},
+            "expected: found 6, expected 7; shards: found 3, expected 4",
+        ),
+        ({"manifest_hash": "dead"}, "manifest_hash: found 'beef', expected 'dead'"),
     ],
 )
 def test_the_folder_of_another_run_is_refused(whole, change, said):
     before = contents(whole)
-    with pytest.raises(EmbeddingError, match=f"holds another run: {said}; expected an empty"):
+    with pytest.raises(EmbeddingError, match=f"holds another run: {said}. Choose another folder"):
         ShardWriter(whole, replace(PLAN, **change))
     assert contents(whole) == before
 
