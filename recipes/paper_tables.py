@@ -3,11 +3,13 @@
     python recipes/paper_tables.py emosphere
     python recipes/paper_tables.py emosphere --corpus=ravdess --data_folder=/data/RAVDESS
     python recipes/paper_tables.py xvector --folds=2 --epochs=2 --rows=random_mfcc
+    python recipes/paper_tables.py deeptalk --folds=2
 
 Reads   hparams/tables/<paper>.yaml; any --key=value of its recipes applies to every variant whose
         recipe has it
 Writes  <output_folder>/<variant>/<seed>/ (log.txt, and what the recipe writes), table.md; a table
-        with conditions, over folds, <variant>/<condition>/<seed>/<fold>/
+        with conditions, over folds, <variant>/<condition>/<seed>/<fold>/; one of classifiers,
+        <variant>/<seed>/folds/ and figures/
 
 What is complete is not trained again: the same command goes on where it was stopped.
 """
@@ -23,6 +25,7 @@ from typing import Any
 
 from emovec import corpora, experiment
 from emovec.errors import HparamError, TrainingError
+from emovec.report.paper_appendix import appendix
 from emovec.report.paper_folds import choose_folds, over_folds
 from emovec.report.paper_plan import PaperPlan, key_of, with_network
 from emovec.report.paper_runs import Run
@@ -47,7 +50,7 @@ def main(argv: list[str]) -> None:
     plan = PaperPlan(table, ROOT, overrides, experiment.plain_hparams)
     output = arguments.output_folder or Path("runs/paper_tables", file.stem, plan.name)
     hparams = plan.hparams(output)
-    folds = choose_folds(hparams, arguments.folds) if table.metric else []
+    folds = choose_folds(hparams, arguments.folds) if table.over_folds else []
     runs = plan.runs(arguments.seeds, folds, output)
     missing = [run for run in runs if run.variant in wanted and run.result() is None]
     if missing:
@@ -108,7 +111,7 @@ def read_table(
     }
     rest = [override for override in overrides if key_of(override) not in given]
     table = table.with_parameters(given)
-    if table.metric:
+    if table.over_folds:
         folds = [override for override in rest if key_of(override) == "fold"]
         if folds:
             raise HparamError(f"command line: found {folds[0]}; expected --folds=... instead.")
@@ -134,10 +137,12 @@ def write_table(table: PaperTable, runs: list[Run], path: Path, argv: list[str])
         of_seed[run.variant, run.seed].append(run)
     results = defaultdict(list)
     for (variant, _seed), members in of_seed.items():
-        result = over_folds(members) if table.metric else members[0].result()
+        result = over_folds(members) if table.over_folds else members[0].result()
         if result is not None:
             results[variant].append(result)
     text = table.markdown(results, shlex.join(["python", "recipes/paper_tables.py", *argv]))
+    if table.tables:
+        text += appendix(table.clips, runs, path.parent)
     with write_atomically(path) as file:
         file.write(text)
     print(text)

@@ -21,7 +21,10 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "hparams").glob("*.yaml"))
 TABLES = {file.stem: read_paper_table(file) for file in (ROOT / "hparams/tables").glob("*.yaml")}
 MODELS = {"clean_model": "clean", "aug_model": "aug", "encoder_options": {}}
-GIVEN = {"xvector": {**MODELS, "noise": "noise"}}
+GIVEN = {
+    "xvector": {**MODELS, "noise": "noise"},
+    "deeptalk": {"model": "model", "xvector_model": "xvector"},
+}
 TRAININGS = {
     f"{name}/{training.name}": training
     for name, table in TABLES.items()

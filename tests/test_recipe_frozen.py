@@ -35,10 +35,10 @@ def main() -> Callable[[list[str]], None]:
 def probe(main: Callable, small_corpus: Path, tmp_path: Path) -> Probe:
     """Runs the recipe, and gives its run folder."""
 
-    def run(*options: str, name: str = "run") -> Path:
+    def run(*options: str, name: str = "run", file: str = "frozen.yaml") -> Path:
         main(
             [
-                str(ROOT / "hparams" / "frozen.yaml"),
+                str(ROOT / "hparams" / file),
                 "--corpus=manifest",
                 f"--data_folder={small_corpus}",
                 f"--run_folder={tmp_path / name}",
@@ -84,6 +84,7 @@ def test_functionals_over_all_folds(probe: Probe, small_corpus: Path) -> None:
     folder = probe()
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert names == {
+        "clips.csv",
         "figures/emotion_confusion.png",
         "folds.csv",
         "hparams.yaml",
@@ -95,6 +96,7 @@ def test_functionals_over_all_folds(probe: Probe, small_corpus: Path) -> None:
     families = ["", "baseline_majority/", *(f"fold_{fold}/" for fold in range(5))]
     expected = {f"{family}emotion/{name}" for family in families for name in MEASURES}
     expected |= {f"{family}emotion/weighted_f1_mean_of_folds" for family in families[:2]}
+    expected |= {f"emotion/f1_{name}" for name in ("anger", "happiness", "neutral", "sadness")}
     assert {metric.metric for metric in result.metrics} == expected
     pooled = result.get("emotion/weighted_f1")
     assert (pooled.n, pooled.speakers) == (80, 10)
@@ -157,13 +159,51 @@ def test_silent_clips_are_listed_and_the_run_goes_on(
 
 def test_what_cannot_be_is_refused_before_anything_is_embedded(probe: Probe) -> None:
     for option, message in (
-        ("--embeddings=[egemap]", "'egemap' is no folder"),
+        ("--embeddings=[egemap]", "embeddings: 'egemap'"),
         ("--embeddings=[]", "expected one or more"),
         ("--copies=1", "copies is 1, with nothing to augment them by"),
         ("--classifier=forest", "classifier is 'forest'"),
         ("--c_values=[0]", "c_values are"),
+        ("--gamma_values=[0.1]", "only rbf_svm has a gamma"),
+        ("--first=fear", "first is 'fear'; expected one of"),
+        ("--undersample=most", "undersample is 'most'"),
     ):
         with pytest.raises(HparamError, match=message):
             probe(option)
+    options = ("--emotions=[anger, sadness]", "--detection=True")
+    with pytest.raises(HparamError, match="expected neutral and others"):
+        probe(*options)
     with pytest.raises(TrainingError, match="at least 2 classes"):
         probe("--emotions=[anger]")
+
+
+def test_the_published_svm_and_sad_first(probe: Probe) -> None:
+    """On functionals, which are not of unit length."""
+    options = ("--standardise=True", "--gamma_values=[scale]", "--drop_emotions=[]")
+    for first in ("null", "sadness"):
+        folder = probe(*options, f"--first={first}", name=first, file="deeptalk_svm.yaml")
+        found = values(folder)
+        assert found["detection/accuracy"][1][0] < found["detection/accuracy"][0] < 1
+        assert ("stage1/accuracy" in found) == ("stage2/accuracy" in found) == (first != "null")
+        rows = table(folder / "predictions.csv")
+        right = [row["predicted"] == row["true"] for row in rows]
+        assert found["emotion/accuracy"][0] == pytest.approx(np.mean(right))
+        neutral = [(row["detected"] == "neutral") == (row["true"] == "neutral") for row in rows]
+        assert found["detection/accuracy"][0] == pytest.approx(np.mean(neutral))
+        mapped = [(row["predicted"] == "neutral") == (row["detected"] == "neutral") for row in rows]
+        assert all(mapped) or first == "null"
+        for row in table(folder / "folds.csv"):
+            assert (row["c"], row["gamma"]) == ("1000.0", "scale")
+            assert row["first"] == first.replace("null", "")
+        for kind in ("emotion", "detection"):
+            assert (folder / "figures" / f"{kind}_confusion.png").is_file()
+
+
+def test_undersampled_classes(probe: Probe) -> None:
+    folder = probe("--undersample=9", "--undersample_test=smallest", "--protocol=by-speaker")
+    rows = table(folder / "clips.csv")
+    assert {row["used"] for row in rows if row["split"] == "train"} == {"9"}
+    tested = [row for row in rows if row["split"] == "test"]
+    assert {row["used"] for row in tested} == {row["embedded"] for row in tested}  # as many of each
+    with pytest.raises(TrainingError, match=r"fold 0: train has .* expected at least 99 of each"):
+        probe("--undersample=99", name="more")

@@ -3,28 +3,28 @@
 Shapes: N clips, D features, K classes.
 """
 
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
+from emovec.backends.convergence import convergence_noted
+from emovec.backends.hierarchical import BEST, HierarchicalClassifier, StageDecisions
+from emovec.backends.probe_settings import Setting, inner_folds
 from emovec.errors import HparamError, TrainingError
 from emovec.metrics.classification import weighted_f1
 
 CLASSIFIERS = ("logistic_regression", "linear_svm", "rbf_svm")
 CLASS_WEIGHTS = (None, "balanced")
-INNER_FOLDS = 5
+SCALE = "scale"
 MOST_ITERATIONS = 5000
 
 
@@ -34,15 +34,15 @@ class FittedProbe:
 
     Attributes:
         pipeline: scaling and classifier, of scikit-learn
-        c: strength of the data against the penalty that was chosen
-        inner_f1: by C, weighted F1 on training speakers left out, mean of the inner folds; empty
-            where there was nothing to choose
+        setting: that was chosen
+        inner_f1: of each setting, weighted F1 on training speakers left out, mean of the inner
+            folds; empty where there was nothing to choose
         warnings: what a reader of its results must know
     """
 
     pipeline: Pipeline
-    c: float
-    inner_f1: Mapping[float, float]
+    setting: Setting
+    inner_f1: Mapping[Setting, float]
     warnings: tuple[str, ...]
 
     def predict(self, features: NDArray[np.floating]) -> list[str]:
@@ -56,27 +56,46 @@ class FittedProbe:
         table = self.pipeline.predict_proba(np.asarray(features, dtype=np.float64))  # (N, K)
         return table.max(axis=1).tolist()
 
+    def stages(self, features: NDArray[np.floating]) -> StageDecisions | None:
+        """What either stage says of N clips; None of a classifier of one stage."""
+        classifier = self.pipeline[-1]
+        if not isinstance(classifier, HierarchicalClassifier):
+            return None
+        scaled = np.asarray(features, dtype=np.float64)
+        for step in self.pipeline[:-1]:
+            scaled = step.transform(scaled)
+        return classifier.predict_stages(scaled)
+
 
 @dataclass(frozen=True)
 class Probe:
-    """Standardised embeddings, and a linear or a radial classifier of them.
+    """Embeddings, standardised or not, and a linear or a radial classifier of them.
 
-    C is chosen by weighted F1 on training speakers left out in turn; of equal ones the smallest.
+    What has several values is chosen by weighted F1 on training speakers left out in turn; of
+    equal ones the smallest C, then the smallest gamma.
 
     Args:
-        classifier: "logistic_regression", "linear_svm" or "rbf_svm" (gamma: 1 / (D variance))
+        classifier: "logistic_regression", "linear_svm" or "rbf_svm"
         c_values: to choose from; a single one is taken as it is
         class_weight: "balanced" weighs each clip by the rarity of its class; None: all alike
         seed: of the inner folds and of solvers that draw
+        gamma_values: of rbf_svm, to choose from; "scale" is 1 / (D variance)
+        standardise: every feature by its mean and standard deviation over the training clips
+        first: class that one classifier tells from the rest, before another tells those apart;
+            "best": chosen as C is; None: one classifier of all
 
     Raises:
-        HparamError: if a name is unknown, or a C is missing or not above 0
+        HparamError: if a name is unknown, a C or gamma is missing or not above 0, or there are
+            values of gamma for another classifier
     """
 
     classifier: str
     c_values: Sequence[float]
     class_weight: str | None = None
     seed: int = 0
+    gamma_values: Sequence[float | str] = (SCALE,)
+    standardise: bool = True
+    first: str | None = None
 
     def __post_init__(self) -> None:
         if self.classifier not in CLASSIFIERS:
@@ -87,9 +106,19 @@ class Probe:
             raise HparamError(
                 f"class_weight is '{self.class_weight}'; expected 'balanced' or null. Correct it."
             )
-        if not self.c_values or not all(0 < c < np.inf for c in self.c_values):
+        if not self.c_values or not all(_above_0(c) for c in self.c_values):
             raise HparamError(
                 f"c_values are {list(self.c_values)}; expected numbers above 0. Correct them."
+            )
+        gammas = list(self.gamma_values)
+        if not gammas or not all(gamma == SCALE or _above_0(gamma) for gamma in gammas):
+            raise HparamError(
+                f"gamma_values are {gammas}; expected numbers above 0, or {SCALE}. Correct them."
+            )
+        if self.classifier != "rbf_svm" and gammas != [SCALE]:
+            raise HparamError(
+                f"gamma_values are {gammas}, with {self.classifier}; expected [{SCALE}], as only "
+                "rbf_svm has a gamma. Leave them out, or choose rbf_svm."
             )
 
     def fit(
@@ -108,7 +137,8 @@ class Probe:
             classes: all that are to be told apart
 
         Raises:
-            TrainingError: if a class has no clip, or there are several values of C and no speaker
+            HparamError: if the first class is none of the classes
+            TrainingError: if a class has no clip, or there is something to choose and no speaker
                 can be left out to choose by
             ValueError: if the lengths differ or a feature is not finite
         """
@@ -121,43 +151,70 @@ class Probe:
                 f"expected some of each of {len(classes)} classes, and at least 2 classes. "
                 "Drop what is missing (drop_emotions), or choose another protocol."
             )
+        self.check_first(classes)
         target = np.array(emotions)
-        values = sorted(set(self.c_values))
-        pipeline = make_pipeline(StandardScaler(), self._estimator(values[0]))
+        settings = self._settings(sorted(set(emotions)))
+        pipeline = self._pipeline()
+        grid = [setting.parameters(pipeline.steps[-1][0]) for setting in settings]
         notes: list[str] = []
-        with _convergence_noted() as unconverged:
-            if len(values) == 1:
-                pipeline.fit(features, target)
-                chosen, inner_f1, fits = values[0], {}, 1
+        with convergence_noted() as unconverged:
+            if len(settings) == 1:
+                pipeline.set_params(**grid[0]).fit(features, target)
+                chosen, inner_f1, fits = settings[0], {}, 1
             else:
-                folds, notes = _inner_folds(target, np.array(speakers), self.seed)
-                search = self._search(pipeline, values, folds).fit(features, target)
-                pipeline, chosen = search.best_estimator_, values[search.best_index_]
+                folds, notes = inner_folds(target, np.array(speakers), settings, self.seed)
+                search = _search(pipeline, grid, folds).fit(features, target)
+                pipeline, chosen = search.best_estimator_, settings[search.best_index_]
                 means = search.cv_results_["mean_test_score"].tolist()
-                inner_f1, fits = dict(zip(values, means, strict=True)), len(values) * len(folds) + 1
+                inner_f1 = dict(zip(settings, means, strict=True))
+                fits = len(settings) * len(folds) + 1
         if unconverged:
+            fits *= 2 if self.first else 1
             notes.append(
                 f"{len(unconverged)} of {fits} fits of {self.classifier} had not converged after "
                 f"{MOST_ITERATIONS} iterations"
             )
         return FittedProbe(pipeline, chosen, inner_f1, tuple(notes))
 
-    def _estimator(self, c: float) -> Any:
-        options: dict[str, Any] = {"C": c, "class_weight": self.class_weight}
-        if self.classifier == "logistic_regression":
-            return LogisticRegression(max_iter=MOST_ITERATIONS, **options)
-        if self.classifier == "linear_svm":
-            return LinearSVC(max_iter=MOST_ITERATIONS, random_state=self.seed, **options)
-        return SVC(kernel="rbf", gamma="scale", **options)
+    def check_first(self, classes: Sequence[str]) -> None:
+        """Raise where the first class is none of those that are to be told apart.
 
-    def _search(self, pipeline: Pipeline, values: list[float], folds: list) -> GridSearchCV:
-        return GridSearchCV(
-            pipeline,
-            {f"{pipeline.steps[-1][0]}__C": values},
-            scoring=lambda model, x, y: weighted_f1(model.predict(x), y),
-            cv=folds,
-            error_score="raise",
-        )
+        Raises:
+            HparamError: which lists them
+        """
+        if self.first not in (None, BEST, *classes):
+            raise HparamError(
+                f"first is '{self.first}'; expected one of {list(classes)}, {BEST} or null. "
+                "Correct it, or keep its clips (emotions)."
+            )
+
+    def _settings(self, classes: Sequence[str]) -> list[Setting]:
+        """All to choose from, the preferred of equal ones first."""
+        gammas: list[float | str | None] = [None]
+        if self.classifier == "rbf_svm":
+            gammas = sorted(set(self.gamma_values), key=lambda g: (isinstance(g, str), g))
+        firsts = classes if self.first == BEST else [self.first]
+        return [
+            Setting(c, gamma, first)
+            for c in sorted(set(self.c_values))
+            for gamma in gammas
+            for first in firsts
+        ]
+
+    def _pipeline(self) -> Pipeline:
+        classifier = self._estimator()
+        if self.first is not None:
+            classifier = HierarchicalClassifier(estimator=classifier)
+        return make_pipeline(*([StandardScaler()] if self.standardise else []), classifier)
+
+    def _estimator(self) -> Any:
+        if self.classifier == "logistic_regression":
+            return LogisticRegression(max_iter=MOST_ITERATIONS, class_weight=self.class_weight)
+        if self.classifier == "linear_svm":
+            return LinearSVC(
+                max_iter=MOST_ITERATIONS, random_state=self.seed, class_weight=self.class_weight
+            )
+        return SVC(kernel="rbf", class_weight=self.class_weight)
 
 
 def majority(emotions: Sequence[str]) -> str:
@@ -170,30 +227,18 @@ def majority(emotions: Sequence[str]) -> str:
     return min(counts, key=lambda name: (-counts[name], name))
 
 
-def _inner_folds(
-    emotions: NDArray, speakers: NDArray, seed: int
-) -> tuple[list[tuple[NDArray, NDArray]], list[str]]:
-    """Rows to fit and to choose by, no speaker in both; and what is to be said of them."""
-    found = len(set(speakers.tolist()))
-    if found < 2:
-        raise TrainingError(
-            f"{found} training speaker found; expected at least 2, to choose C by one left out. "
-            "Choose another protocol, or give one value in c_values."
-        )
-    splitter = GroupKFold(min(INNER_FOLDS, found), shuffle=True, random_state=seed)
-    folds = list(splitter.split(emotions, groups=speakers))
-    classes, notes = set(emotions.tolist()), []
-    for number, (fitted, _) in enumerate(folds):
-        missing = sorted(classes - set(emotions[fitted].tolist()))
-        if len(classes) - len(missing) < 2:
-            raise TrainingError(
-                f"without the speakers of inner fold {number}, training clips are all "
-                f"{emotions[fitted[0]]}; expected at least 2 classes, to choose C. "
-                "Add speakers, or give one value in c_values."
-            )
-        if missing:
-            notes.append(f"C was chosen, in inner fold {number}, without clips of {missing}")
-    return folds, notes
+def _search(pipeline: Pipeline, grid: Sequence[Mapping[str, Any]], folds: list) -> GridSearchCV:
+    return GridSearchCV(
+        pipeline,
+        [{name: [value] for name, value in parameters.items()} for parameters in grid],
+        scoring=lambda model, x, y: weighted_f1(model.predict(x), y),
+        cv=folds,
+        error_score="raise",
+    )
+
+
+def _above_0(value: Any) -> bool:
+    return not isinstance(value, str) and 0 < value < np.inf
 
 
 def _check(features: NDArray, emotions: Sequence[str], speakers: Sequence[str]) -> None:
@@ -204,19 +249,3 @@ def _check(features: NDArray, emotions: Sequence[str], speakers: Sequence[str]) 
         )
     if not np.isfinite(features).all():
         raise ValueError("features has NaN or infinite values; expected finite ones.")
-
-
-@contextmanager
-def _convergence_noted() -> Iterator[list[str]]:
-    """Warnings of solvers that gave up, collected; all others are passed on."""
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        yield notes
-    for warning in caught:
-        if issubclass(warning.category, ConvergenceWarning):
-            notes.append(str(warning.message))
-        else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )

@@ -18,7 +18,6 @@ from pathlib import Path, PurePath
 
 from emovec.corpora.base import Corpus, Labels, Protocol, pick, read_rows
 from emovec.corpora.texts import by_key, name_parts
-from emovec.tables.adjusting import balanced
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import speakers_drawn
 from emovec.tables.splits import Assignment
@@ -85,12 +84,12 @@ def _51_8_32(utterances: Sequence[Utterance], seed: int) -> list[Assignment]:
 
 
 def deeptalk(utterances: Sequence[Utterance], seed: int) -> list[Assignment]:
-    """70 % of the speakers against 30 %, with equally many clips of each emotion.
+    """70 % of the speakers against 30 %.
 
     The published code indexes the wrong table, so that its speakers overlap; these do not [ours].
+    Equally many clips of each emotion (720 and 320) are drawn of those with an embedding, later.
     """
-    assignments = speakers_drawn(utterances, seed, {"train": 64, "test": 27})
-    return balanced(utterances, assignments, seed, {"train": 720, "test": 320})
+    return speakers_drawn(utterances, seed, {"train": 64, "test": 27})
 
 
 _FOUR = {emotion: emotion for emotion in ("anger", "happiness", "sadness", "neutral")}
@@ -120,10 +119,7 @@ CORPUS = Corpus(
             deeptalk,
             emotions=_FOUR,
             shortest=1.0,
-            published={
-                **{f"train/{emotion}": 720 for emotion in _FOUR},
-                **{f"test/{emotion}": 320 for emotion in _FOUR},
-            },
+            published={"clips": 4900},
             source="Sandler & Ross (2022), arXiv 2211.08213, and its code",
         ),
     },

@@ -20,7 +20,6 @@ from emovec.corpora.base import Corpus, Labels, Protocol, pick
 from emovec.corpora.texts import by_key, number_in, read_lines
 from emovec.errors import CorpusError
 from emovec.labels import AFFECT_AXES
-from emovec.tables.adjusting import balanced
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import leave_one_session_out
 from emovec.tables.splits import Assignment
@@ -141,9 +140,11 @@ def _with_valid(utterances: Sequence[Utterance], _seed: int) -> list[Assignment]
 
 
 def deeptalk(utterances: Sequence[Utterance], seed: int) -> list[Assignment]:
-    """Session 3 against the others, with equally many clips of each emotion."""
-    assignments = [Assignment(u.id, 0, "test" if u.session == "3" else "train") for u in utterances]
-    return balanced(utterances, assignments, seed, {"train": 455, "test": 133})
+    """Session 3 against the others.
+
+    Equally many clips of each emotion (455 and 133) are drawn of those with an embedding, later.
+    """
+    return [Assignment(u.id, 0, "test" if u.session == "3" else "train") for u in utterances]
 
 
 _PAPPAGARI = "Pappagari et al. (2020), x-vectors meet emotions, ICASSP"
@@ -168,10 +169,6 @@ CORPUS = Corpus(
             deeptalk,
             emotions=_FOUR,
             shortest=1.0,
-            published={
-                **{f"train/{emotion}": 455 for emotion in _FOUR},
-                **{f"test/{emotion}": 133 for emotion in _FOUR},
-            },
             source="Sandler & Ross (2022), arXiv 2211.08213, and its code",
         ),
         # for clips of every emotion: two who talk to each other are never in different splits

@@ -7,35 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from emovec.errors import HparamError
+from emovec.report.paper_rows import Part, PlannedVariant, known, read_part, read_variant
 from emovec.report.parameters import filled, read_yaml, references
-from emovec.report.variant_tables import Variant, condition_table, variant_table
+from emovec.report.variant_tables import (
+    Column,
+    column_table,
+    condition_table,
+    corpus_notes,
+    run_name,
+    variant_table,
+)
 from emovec.tables.results import Result
 
 _OF_ALL = {"title", "recipe", "hparams", "remarks", "variants"}
 _OF_METRICS = _OF_ALL | {"published_corpus"}
-_OF_CONDITIONS = _OF_ALL | {"metric", "parameters", "defaults", "conditions"}
-
-
-@dataclass(frozen=True)
-class PlannedVariant(Variant):
-    """A row of a paper's table, and how to train it.
-
-    Attributes:
-        overrides: hparams that it differs by; ``<name>`` stands for a parameter of the table
-        same_as: the variant whose training is its own, too; None if it has one of its own
-        recipe: script that trains it, if not the table's
-        hparams: its file, if not the table's
-    """
-
-    overrides: Mapping[str, Any]
-    same_as: str | None
-    recipe: str | None = None
-    hparams: str | None = None
-
-    @property
-    def trained(self) -> str:
-        """Name of the variant that is trained for this row."""
-        return self.same_as or self.name
+_OF_FOLDS = _OF_ALL | {"parameters", "defaults"}
+_OF_CONDITIONS = _OF_FOLDS | {"metric", "conditions"}
+_OF_PARTS = _OF_FOLDS | {"tables", "clips"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +51,8 @@ class Training:
 class PaperTable:
     """A paper's table: metrics of variants, or one metric of variants in several conditions.
 
+    Or several tables of the same variants, each of some metrics.
+
     Attributes:
         title: heading
         recipe: script that trains a variant, relative to the repository
@@ -75,6 +65,9 @@ class PaperTable:
         parameters: what the command line may or must (None) say of the table as a whole
         defaults: hparams of all variants where the command line says nothing
         conditions: columns, each with the hparams that it differs by
+        tables: of some metrics of some variants; () where there is one table of all
+        clips: published numbers of clips by corpus: "given", "embedded", and used of each class in
+            "train" and "test"
     """
 
     title: str
@@ -87,6 +80,13 @@ class PaperTable:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    tables: tuple[Part, ...] = ()
+    clips: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def over_folds(self) -> bool:
+        """Whether runs are over folds of a protocol, and not of one."""
+        return bool(self.metric or self.tables)
 
     def with_parameters(self, given: Mapping[str, Any]) -> "PaperTable":
         """The table with these values of some of its parameters."""
@@ -117,22 +117,37 @@ class PaperTable:
     def markdown(self, results: Mapping[str, Sequence[Result]], command: str) -> str:
         """The table with our results, by the names of trainings, and how they came about."""
         by_row = {
-            _name(variant.name, condition): results.get(_name(variant.trained, condition), ())
+            run_name(variant.name, condition): results.get(run_name(variant.trained, condition), ())
             for variant in self.variants
             for condition in self.conditions
         }
-        if self.metric:
+        if self.tables:
+            table = self._parts(by_row)
+        elif self.metric:
             table = condition_table(self.variants, list(self.conditions), self.metric, by_row)
         else:
             table = variant_table(self.variants, by_row, self.published_corpus)
         remarks = "".join(f"- {remark}\n" for remark in (*self.remarks, *self._left_out()))
         return f"# {self.title}\n\nMade by `{command}`.\n\n{remarks}\n{table}"
 
+    def _parts(self, by_row: Mapping[str, Sequence[Result]]) -> str:
+        """Each table with its heading, below what is to be said of all."""
+        lines = [
+            *corpus_notes(self.variants, by_row),
+            "Ours: all test clips of all folds together; mean over seeds, [95 % interval over test "
+            "speakers, its ends averaged over seeds], (lowest to highest seed).",
+        ]
+        for part in self.tables:
+            rows = [variant for variant in self.variants if variant.name in part.variants]
+            columns = [Column(metric, metric) for metric in part.metrics]
+            lines += ["", f"## {part.title}", "", column_table(rows, columns, by_row).rstrip()]
+        return "\n".join([*lines, ""])
+
     def _training(
         self, variant: PlannedVariant, condition: str, overrides: Mapping[str, Any]
     ) -> Training:
         return Training(
-            _name(variant.name, condition),
+            run_name(variant.name, condition),
             variant.recipe or self.recipe,
             variant.hparams or self.hparams,
             filled({**variant.overrides, **overrides}, self.parameters),
@@ -164,13 +179,16 @@ def read_paper_table(path: Path) -> PaperTable:
             a parameter that it does not have
     """
     if not path.is_file():
-        known = sorted(file.stem for file in path.parent.glob("*.yaml"))
-        raise HparamError(f"{path}: not found; expected one of {known}.")
+        tables = sorted(file.stem for file in path.parent.glob("*.yaml"))
+        raise HparamError(f"{path}: not found; expected one of {tables}.")
     content = read_yaml(path.read_text(encoding="utf-8"), str(path))
-    with_conditions = isinstance(content, dict) and "conditions" in content
-    values = _known(content, _OF_CONDITIONS if with_conditions else _OF_METRICS, str(path))
+    kinds = {"conditions": _OF_CONDITIONS, "tables": _OF_PARTS}
+    kind = next((key for key in kinds if isinstance(content, dict) and key in content), "")
+    values = known(content, kinds.get(kind, _OF_METRICS), str(path))
+    parts = tuple(read_part(row, path) for row in values.get("tables", ()))
     conditions = tuple(values.get("conditions", ()))
-    variants = tuple(_variant(row, conditions, path) for row in values["variants"])
+    metrics = [metric for part in parts for metric in part.metrics]
+    variants = tuple(read_variant(row, path, conditions, metrics) for row in values["variants"])
     names = [variant.name for variant in variants]
     if len(set(names)) < len(names):
         raise HparamError(f"{path}: a variant occurs twice in {names}; expected each once.")
@@ -180,57 +198,16 @@ def read_paper_table(path: Path) -> PaperTable:
             raise HparamError(
                 f"{path}: {variant.name} is the same as '{variant.same_as}'; expected one of {own}."
             )
-    table = PaperTable(**{**values, "remarks": tuple(values["remarks"]), "variants": variants})
+    strangers = sorted({name for part in parts for name in part.variants} - set(names))
+    if strangers:
+        raise HparamError(f"{path}: tables have no variants {strangers}; expected among {names}.")
+    read = {"remarks": tuple(values["remarks"]), "variants": variants, "tables": parts}
+    table = PaperTable(**{**values, **read})
     overrides = [*table.conditions.values(), *(variant.overrides for variant in variants)]
     unknown = sorted({n for o in overrides for n in references(o)} - set(table.parameters))
     if unknown:
         raise HparamError(f"{path}: no parameters {unknown}; expected {list(table.parameters)}.")
     return table
-
-
-def _variant(row: Any, conditions: Sequence[str], path: Path) -> PlannedVariant:
-    """A row that has either overrides or same_as."""
-    shared = isinstance(row, dict) and "same_as" in row
-    last = "same_as" if shared else "overrides"
-    optional = {"recipe", "hparams"} & set(row) if isinstance(row, dict) else set()
-    values = _known(row, {"name", "note", "published", last} | optional, f"{path}: variants")
-    if conditions:
-        values["published"] = _by_condition(values, conditions, path)
-    for metric, value in values["published"].items():
-        if not (isinstance(value, int | float) and -1 <= value <= 1):
-            raise HparamError(
-                f"{path}: {values['name']}: {metric} is {value!r}; expected a share, no percentage."
-            )
-    return PlannedVariant(**{"overrides": {}, "same_as": None, **values})
-
-
-def _by_condition(
-    row: Mapping[str, Any], conditions: Sequence[str], path: Path
-) -> dict[str, float]:
-    """A row's published numbers by "<corpus>/<condition>"; the file lists them by corpus."""
-    found: dict[str, float] = {}
-    for corpus, numbers in row["published"].items():
-        if not isinstance(numbers, list) or len(numbers) != len(conditions):
-            raise HparamError(
-                f"{path}: {row['name']}: {corpus} is {numbers!r}; expected a number for each of "
-                f"{list(conditions)}."
-            )
-        found |= {f"{corpus}/{c}": number for c, number in zip(conditions, numbers, strict=True)}
-    return found
-
-
-def _known(content: Any, expected: set[str], where: str) -> dict[str, Any]:
-    found = set(content) if isinstance(content, dict) else set()
-    if found != expected:
-        raise HparamError(
-            f"{where}: missing {sorted(expected - found)}, unknown {sorted(found - expected)}; "
-            "expected no others. Compare hparams/tables/emosphere.yaml."
-        )
-    return dict(content)
-
-
-def _name(variant: str, condition: str) -> str:
-    return f"{variant}/{condition}" if condition else variant
 
 
 def _text(value: Any) -> str:

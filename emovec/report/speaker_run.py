@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emovec.corpora.speakers import SpeakerSelection, corpus_and_gender, corpus_of
 from emovec.encoders.base import Encoder
+from emovec.encoders.deeptalk import DeepTalk
 from emovec.encoders.store import save_model
 from emovec.metrics.intervals import Interval
 from emovec.metrics.pair_cells import Cell
@@ -19,6 +20,7 @@ from emovec.metrics.pairs import all_pairs
 from emovec.report import figures
 from emovec.report.card import model_card
 from emovec.report.facts import selection_facts
+from emovec.report.filter_figures import write_filter_figure
 from emovec.tables.manifest import Utterance
 from emovec.tables.results import Metric, Result, write_result
 
@@ -135,6 +137,8 @@ def write_speaker_run(
     )
     result = Result(facts, tuple(metrics), data.skipped, (*data.warnings, *warnings))
     figures.save_figure(figures.learning_curves(history), folder / "figures/learning_curves.png")
+    if isinstance(encoder, DeepTalk):
+        write_filter_figure(encoder.filterbank, encoder.sample_rate, folder / "figures")
     card = model_card(hparams["name"], DESCRIPTION, data.info, result, USAGE)
     save_model(folder / "model", encoder, card)
     write_result(folder / "result.json", result)

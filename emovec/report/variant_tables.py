@@ -17,13 +17,28 @@ class Variant:
     Attributes:
         name: as in the recipe
         note: what it differs by
-        published: values by metric name, or by "<corpus>/<condition>", in the unit of the metric:
-            shares, no percentages
+        published: values by metric name, or by "<corpus>/<condition>" or "<corpus>/<metric>", in
+            the unit of the metric: shares, no percentages
     """
 
     name: str
     note: str
     published: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a paper's table.
+
+    Attributes:
+        heading: above it; published numbers are by it
+        metric: that it shows
+        condition: whose results it shows; "" in a table without
+    """
+
+    heading: str
+    metric: str
+    condition: str = ""
 
 
 def variant_table(
@@ -66,8 +81,6 @@ def condition_table(
 ) -> str:
     """Every variant of a paper's table in each condition, the published numbers beside.
 
-    Those of the corpus that ours are measured on; where there are none, those of all corpora.
-
     Args:
         variants: rows, in the paper's order; published by "<corpus>/<condition>"
         conditions: columns
@@ -75,31 +88,76 @@ def condition_table(
         results: the seeds of each "<variant>/<condition>", with the list "folds" in the hparams; a
             missing one is shown as not run
     """
-    found = [result for seeds in results.values() for result in seeds]
-    corpora = list(dict.fromkeys(key.split("/")[0] for v in variants for key in v.published))
-    ours = {result.run.corpus for result in found}
-    shown = [corpus for corpus in corpora if ours == {corpus}] or corpora
-    header = ["variant", "differs by", "seeds", "folds"]
-    for condition in conditions:
-        header += [condition, *(f"published, {corpus}" for corpus in shown)]
-    rows = []
-    for variant in variants:
-        by_condition = {name: results.get(f"{variant.name}/{name}", ()) for name in conditions}
-        of_row = [result for seeds in by_condition.values() for result in seeds]
-        seed_counts = count_cell(len(seeds) for seeds in by_condition.values() if seeds)
-        fold_counts = count_cell(len(result.run.hparams["folds"]) for result in of_row)
-        row = [variant.name, variant.note, seed_counts or NOT_RUN, fold_counts]
-        for condition, seeds in by_condition.items():
-            row.append(value_cell(measured(seeds, metric)))
-            row += [_number(variant.published.get(f"{corpus}/{condition}")) for corpus in shown]
-        rows.append([*row, *metric_cells(of_row, [metric])[1:], commit_cell(of_row)])
-    header += ["clips", "speakers", "commit"]
-    lines = [*_corpus_warning(found, corpora), *stamp_lines(found)]
-    lines.append(
+    columns = [Column(condition, metric, condition) for condition in conditions]
+    ours = (
         f"Ours: {metric}, mean over folds, then over seeds, [95 % interval over test speakers, its "
         "ends averaged over seeds], (lowest to highest seed)."
     )
-    return "\n".join([*lines, "", table(header, rows)])
+    notes = corpus_notes(variants, results)
+    return "\n".join([*notes, ours, "", column_table(variants, columns, results)])
+
+
+def column_table(
+    variants: Sequence[Variant], columns: Sequence[Column], results: Mapping[str, Sequence[Result]]
+) -> str:
+    """Every variant of a paper's table, the published number beside each column.
+
+    Those of the corpus that ours are measured on; where there are none, those of all corpora.
+
+    Args:
+        variants: rows, in the paper's order; published by "<corpus>/<heading>" of a column
+        columns: what is shown
+        results: the seeds of each "<variant>/<condition>", or "<variant>" without a condition,
+            with the list "folds" in the hparams; a missing one is shown as not run
+    """
+    ours = {result.run.corpus for seeds in results.values() for result in seeds}
+    headings = {column.heading for column in columns}
+    published = [key.split("/", 1) for variant in variants for key in variant.published]
+    corpora = list(dict.fromkeys(corpus for corpus, heading in published if heading in headings))
+    shown = [corpus for corpus in corpora if ours == {corpus}] or corpora
+    header = ["variant", "differs by", "seeds", "folds"]
+    for column in columns:
+        header += [column.heading, *(f"published, {corpus}" for corpus in shown)]
+    rows = []
+    for variant in variants:
+        by_column = [results.get(run_name(variant.name, c.condition), ()) for c in columns]
+        of_row = [result for seeds in by_column for result in seeds]
+        seed_counts = count_cell(len(seeds) for seeds in by_column if seeds)
+        fold_counts = count_cell(_folds(result) for result in of_row)
+        row = [variant.name, variant.note, seed_counts or NOT_RUN, fold_counts]
+        for column, seeds in zip(columns, by_column, strict=True):
+            row.append(value_cell(measured(seeds, column.metric)))
+            row += [_number(variant.published.get(f"{of}/{column.heading}")) for of in shown]
+        metrics = list(dict.fromkeys(column.metric for column in columns))
+        counts = metric_cells(of_row, metrics)[len(metrics) :]
+        rows.append([*row, *counts, commit_cell(of_row)])
+    return table([*header, "clips", "speakers", "commit"], rows)
+
+
+def corpus_notes(variants: Sequence[Variant], results: Mapping[str, Sequence[Result]]) -> list[str]:
+    """Lines of what a reader must know: other corpora than the published ones, and stamps.
+
+    Args:
+        variants: rows; published by "<corpus>/..."
+        results: the seeds of each
+    """
+    found = [result for seeds in results.values() for result in seeds]
+    corpora = dict.fromkeys(key.split("/")[0] for v in variants for key in v.published)
+    return [*_corpus_warning(found, list(corpora)), *stamp_lines(found)]
+
+
+def run_name(variant: str, condition: str) -> str:
+    """Name of a variant's results in a condition, or without one.
+
+    >>> run_name("frozen", "clean"), run_name("svm", "")
+    ('frozen/clean', 'svm')
+    """
+    return f"{variant}/{condition}" if condition else variant
+
+
+def _folds(result: Result) -> int:
+    """How many folds a run had."""
+    return len(result.run.hparams["folds"])
 
 
 def _corpus_warning(results: Iterable[Result], published: Sequence[str]) -> list[str]:

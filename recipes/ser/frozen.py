@@ -1,11 +1,14 @@
-"""Probe frozen embeddings for emotion: standardise, then logistic regression or SVM, over folds.
+"""Probe frozen embeddings for emotion: logistic regression, SVM or two stages, over folds.
 
     python recipes/ser/frozen.py hparams/frozen.yaml
     python recipes/ser/frozen.py hparams/frozen.yaml --corpus=ravdess --data_folder=/data/RAVDESS \
         --embeddings=[egemaps]
+    python recipes/ser/frozen.py hparams/deeptalk_svm.yaml --first=sadness --corpus=cremad \
+        --data_folder=/data/CREMA-D --protocol=deeptalk-cremad --embeddings=[deeptalk/model]
 
 Reads   a corpus as published (layouts: emovec/corpora/*.py); with corpus=demo it makes one
-Writes  <run_folder>/hparams.yaml, predictions.csv, folds.csv, summary.txt, figures/, result.json
+Writes  <run_folder>/hparams.yaml, predictions.csv, folds.csv, clips.csv, summary.txt, figures/,
+        result.json
 """
 
 from dataclasses import dataclass
@@ -15,13 +18,16 @@ from typing import Any
 
 from emovec import experiment
 from emovec.audio.augment import Augmentation
-from emovec.backends.folds import evaluate_folds, training_clips
+from emovec.backends.fold_clips import training_clips
+from emovec.backends.folds import check_classes, evaluate_folds
 from emovec.backends.probe import Probe
+from emovec.backends.undersampling import Undersampling
 from emovec.corpora.fold_selection import FoldSelection, select_folds
 from emovec.encoders.extract import Extracted
 from emovec.encoders.sources import Source, embed, one_below_the_other, open_sources
 from emovec.errors import HparamError
-from emovec.report.frozen_run import FrozenRun, write_frozen_run
+from emovec.report.frozen_metrics import FrozenRun
+from emovec.report.frozen_run import write_frozen_run
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,16 @@ class Hparams:
     impulse_responses: str | None
     augmentation: Augmentation
     classifier: str
+    first: str | None
     c_values: list[float]
+    gamma_values: list[Any]
+    standardise: bool
     class_weight: str | None
     probe: Probe
+    undersample: int | str | None
+    undersample_test: int | str | None
+    undersampling: Undersampling
+    detection: bool
 
 
 def main(argv: list[str]) -> None:
@@ -82,10 +95,19 @@ def main(argv: list[str]) -> None:
         allow_partial=hparams.allow_partial,
         allow_leak=hparams.allow_leak,
     )
+    check_classes(hparams.probe, clips.classes, hparams.detection)
     run.begin()
     device = run.device
     embedded = embed_all(hparams, sources, clips, device)
-    outcomes = evaluate_folds(hparams.probe, clips.folds, embedded, clips.classes, hparams.copies)
+    outcomes = evaluate_folds(
+        hparams.probe,
+        clips.folds,
+        embedded,
+        clips.classes,
+        hparams.copies,
+        undersampling=hparams.undersampling,
+        detection=hparams.detection,
+    )
     write_frozen_run(
         FrozenRun(clips, outcomes, embedded.skipped),
         run.folder,

@@ -7,8 +7,9 @@ import pytest
 
 from emovec.backends.folds import FoldOutcome, evaluate_folds
 from emovec.backends.probe import Probe
+from emovec.backends.undersampling import Undersampling
 from emovec.encoders.extract import Extracted
-from emovec.errors import TrainingError
+from emovec.errors import HparamError, TrainingError
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import folds_by_speaker
 
@@ -76,7 +77,8 @@ def test_test_clips_teach_nothing() -> None:
         wrong = [replace(u, emotion="fear") for u in splits["test"]]
         (found,) = evaluate_folds(PROBE, {number: splits | {"test": wrong}}, poison, CLASSES)
         expected = clean[number]
-        assert (found.probe.c, found.probe.inner_f1) == (expected.probe.c, expected.probe.inner_f1)
+        assert found.probe.setting == expected.probe.setting
+        assert found.probe.inner_f1 == expected.probe.inner_f1
         for name in ("coef_", "intercept_"):
             one, two = (getattr(o.probe.pipeline[-1], name) for o in (found, expected))
             np.testing.assert_array_equal(one, two)
@@ -134,3 +136,56 @@ def test_a_fold_that_lacks_a_class_is_named() -> None:
     assert outcome.warnings == (
         "fold 3: no test clip of fear; its metrics are of the other classes",
     )
+
+
+def test_detection_has_a_classifier_of_its_own() -> None:
+    """As if the others were one class."""
+    probe, vectors = replace(PROBE, c_values=[1.0]), embedded(1.0)
+    outcomes = evaluate_folds(probe, folds(), vectors, CLASSES, detection=True)
+    merged = [replace(u, emotion=u.emotion if u.emotion == "neutral" else "other") for u in CLIPS]
+    alone = evaluate_folds(probe, folds(merged), vectors, ["neutral", "other"])
+    for one, two in zip(outcomes, alone, strict=True):
+        assert [u.id for u in one.tested] == [u.id for u in two.tested]
+        assert one.detected == two.predicted
+    mapped = ["neutral" if s == "neutral" else "other" for o in outcomes for s in o.predicted]
+    assert mapped != [said for o in outcomes for said in o.detected]
+    assert evaluate_folds(probe, folds(), vectors, CLASSES)[0].detected is None
+
+
+def test_detection_of_two_stages_is_what_they_say() -> None:
+    probe = replace(PROBE, first="fear", c_values=[1.0])
+    for outcome in evaluate_folds(probe, folds(), embedded(1.0), CLASSES, detection=True):
+        assert outcome.detected == [
+            "neutral" if said == "neutral" else "other" for said in outcome.predicted
+        ]
+        first = [
+            "fear" if is_first else said for is_first, said in zip(*outcome.stages, strict=True)
+        ]
+        assert first == outcome.predicted
+
+
+def test_classes_that_are_needed_and_absent_are_told_at_once() -> None:
+    with pytest.raises(HparamError, match=r"detection is asked for, with classes \['anger'"):
+        evaluate_folds(PROBE, {}, embedded(1.0), ["anger", "fear"], detection=True)
+    with pytest.raises(HparamError, match="first is 'sadness'; expected one of"):
+        evaluate_folds(replace(PROBE, first="sadness"), {}, embedded(1.0), CLASSES)
+
+
+def test_undersampled_folds_are_fitted_to_and_tested_on_what_is_drawn() -> None:
+    vectors = embedded(1.0, copies=1)
+    lost = {f"{s}-fear-{k}" for s in range(10) for k in range(2)}  # half of the fear
+    kept = [row for row, id_ in enumerate(vectors.ids) if id_.split("#")[0] not in lost]
+    vectors = Extracted([vectors.ids[row] for row in kept], vectors.embeddings[kept], ())
+    drawn, probe = Undersampling("smallest", 3, seed=1), replace(PROBE, c_values=[1.0])
+    for outcome in evaluate_folds(probe, folds(), vectors, CLASSES, 1, undersampling=drawn):
+        trained, tested = ([u.emotion for u in of] for of in (outcome.trained, outcome.tested))
+        assert {name: trained.count(name) for name in CLASSES} == dict.fromkeys(CLASSES, 32)
+        assert {name: tested.count(name) for name in CLASSES} == dict.fromkeys(CLASSES, 3)
+        assert len({u.id for u in outcome.trained}) == 48  # each with its copy
+        counts = {(c.split, c.emotion): (c.given, c.embedded, c.used) for c in outcome.counts}
+        assert counts["train", "fear"] == (32, 16, 16)
+        assert counts["train", "anger"] == (32, 32, 16)
+        assert counts["test", "fear"] == (8, 4, 3)
+        assert counts["test", "neutral"] == (8, 8, 3)
+    with pytest.raises(TrainingError, match=r"fold 0: train has {'fear': 16} clips"):
+        evaluate_folds(PROBE, folds(), vectors, CLASSES, undersampling=Undersampling(17))

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from sklearn.svm import SVC
 
 from emovec.backends import probe as module
+from emovec.backends.convergence import convergence_noted
+from emovec.backends.hierarchical import HierarchicalClassifier
 from emovec.backends.probe import CLASSIFIERS, Probe
+from emovec.backends.probe_settings import Setting, inner_folds
 from emovec.errors import HparamError, TrainingError
 
 CLASSES = ["anger", "fear", "neutral"]
@@ -50,7 +54,7 @@ def test_a_known_signal_is_found_and_noise_is_not(
 def test_a_single_c_is_taken_and_is_scikit_learn_s_on_standardised_features() -> None:
     features, emotions, _ = clips()
     fitted = Probe("logistic_regression", [0.3]).fit(features, emotions, ["one"] * 108, CLASSES)
-    assert (fitted.c, fitted.inner_f1, fitted.warnings) == (0.3, {}, ())
+    assert (fitted.setting.c, fitted.inner_f1, fitted.warnings) == (0.3, {}, ())
     plain = LogisticRegression(C=0.3, max_iter=5000)
     plain.fit(standardised(features, features), emotions)
     new, _, _ = clips(seed=1)
@@ -84,9 +88,9 @@ def test_c_is_the_best_on_speakers_left_out() -> None:
         fitted = Probe("logistic_regression", C_VALUES[::-1], seed=seed).fit(
             features, emotions, speakers, CLASSES
         )
-        assert list(fitted.inner_f1) == C_VALUES
+        assert [setting.c for setting in fitted.inner_f1] == C_VALUES
         assert list(fitted.inner_f1.values()) == pytest.approx(list(expected.values()))
-        assert fitted.c == max(expected, key=lambda c: expected[c])
+        assert fitted.setting.c == max(expected, key=lambda c: expected[c])
 
 
 def test_of_equal_ones_the_smallest_c_is_chosen() -> None:
@@ -94,13 +98,14 @@ def test_of_equal_ones_the_smallest_c_is_chosen() -> None:
     fitted = Probe("logistic_regression", [10.0, 1.0, 100.0]).fit(
         features, emotions, speakers, CLASSES
     )
-    assert fitted.inner_f1 == {1.0: 1.0, 10.0: 1.0, 100.0: 1.0} and fitted.c == 1.0
+    assert fitted.inner_f1 == {Setting(c): 1.0 for c in (1.0, 10.0, 100.0)}
+    assert fitted.setting == Setting(1.0)
 
 
 def test_no_speaker_is_fitted_and_chosen_by() -> None:
     _, emotions, speakers = clips(speakers=7)
     people = np.array(speakers)
-    folds, notes = module._inner_folds(np.array(emotions), people, seed=3)
+    folds, notes = inner_folds(np.array(emotions), people, [Setting(1.0)], seed=3)
     assert len(folds) == 5 and notes == []
     for fitted, left_out in folds:
         assert not set(people[fitted]) & set(people[left_out])
@@ -157,7 +162,7 @@ def test_fits_that_do_not_converge_are_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_other_warnings_are_passed_on() -> None:
-    with pytest.warns(RuntimeWarning, match="something else"), module._convergence_noted() as notes:
+    with pytest.warns(RuntimeWarning, match="something else"), convergence_noted() as notes:
         warnings.warn("something else", RuntimeWarning, stacklevel=1)
     assert notes == []
 
@@ -168,7 +173,7 @@ def test_a_constant_feature_is_harmless() -> None:
     one = probe.fit(features, emotions, speakers, CLASSES)
     wide = np.column_stack([features, np.full(len(features), 7.0)])
     two = probe.fit(wide, emotions, speakers, CLASSES)
-    assert one.c == two.c and one.predict(features) == two.predict(wide)
+    assert one.setting == two.setting and one.predict(features) == two.predict(wide)
 
 
 def fit(emotions: Sequence[str], speakers: Sequence[str], classes: Sequence[str] = CLASSES) -> None:
@@ -208,6 +213,13 @@ def test_wrong_arguments_are_refused() -> None:
         (("rbf_svm", []), r"c_values are \[\]; expected numbers above 0"),
         (("rbf_svm", [1.0, 0.0]), r"c_values are \[1.0, 0.0\]"),
         (("rbf_svm", [np.nan]), "c_values"),
+        (
+            ("rbf_svm", [1.0], None, 0, []),
+            r"gamma_values are \[\]; expected numbers above 0, or sc",
+        ),
+        (("rbf_svm", [1.0], None, 0, ["auto"]), r"gamma_values are \['auto'\]"),
+        (("rbf_svm", [1.0], None, 0, [-0.1]), r"gamma_values are \[-0.1\]"),
+        (("linear_svm", [1.0], None, 0, [0.1]), "as only rbf_svm has a gamma"),
         (("rbf_svm", [1.0], "equal"), "class_weight is 'equal'; expected 'balanced' or null"),
     ):
         with pytest.raises(HparamError, match=message):
@@ -219,3 +231,74 @@ def test_wrong_arguments_are_refused() -> None:
     features[3, 3] = np.nan
     with pytest.raises(ValueError, match="NaN or infinite"):
         probe.fit(features, emotions, speakers, CLASSES)
+
+
+def test_the_published_svm_sees_raw_embeddings() -> None:
+    features, emotions, speakers = clips()
+    features = (features - features.mean(axis=0)) / features.std(axis=0) / 3 + 1
+    probe = Probe("rbf_svm", [1000.0], gamma_values=[0.1], standardise=False)
+    fitted = probe.fit(features, emotions, speakers, CLASSES)
+    plain = SVC(C=1000.0, gamma=0.1).fit(features, emotions)
+    new = features + 0.2 * np.random.default_rng(3).standard_normal(features.shape)
+    assert fitted.predict(new) == plain.predict(new).tolist()
+    assert fitted.setting == Setting(1000.0, 0.1) and fitted.stages(new) is None
+    assert str(fitted.setting) == "C 1000, gamma 0.1"
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_two_stages_are_two_classifiers_of_standardised_features(classifier: str) -> None:
+    features, emotions, speakers = clips()
+    fitted = Probe(classifier, [0.3], first="fear").fit(features, emotions, speakers, CLASSES)
+    new, _, _ = clips(seed=1)
+    x, others = standardised(features, features), np.array(emotions) != "fear"
+    model = fitted.pipeline[-1].estimator
+    stage1 = type(model)(**model.get_params()).fit(x, others)
+    stage2 = type(model)(**model.get_params()).fit(x[others], np.array(emotions)[others])
+    at = standardised(new, features)
+    expected = np.where(stage1.predict(at), stage2.predict(at), "fear")
+    assert fitted.predict(new) == expected.tolist() and fitted.probability(new) is None
+    stages = fitted.stages(new)
+    np.testing.assert_array_equal(stages.is_first, ~stage1.predict(at))
+    np.testing.assert_array_equal(stages.other, stage2.predict(at))
+
+
+def test_c_gamma_and_the_first_class_are_the_best_on_speakers_left_out() -> None:
+    """As many inner folds as speakers, each fitted and scored by hand."""
+    features, emotions, speakers = clips(speakers=4, each=12, signal=1.0)
+    true, people = np.array(emotions), np.array(speakers)
+    expected = {}
+    for c in (0.5, 5.0):
+        for gamma in (0.01, 0.1):
+            for first in CLASSES:
+                scores = []
+                for person in np.unique(people):
+                    out = people == person
+                    by = features[~out]
+                    model = HierarchicalClassifier(first, SVC(C=c, gamma=gamma))
+                    model.fit(standardised(by, by), true[~out])
+                    said = model.predict(standardised(features[out], by))
+                    scores.append(f1_score(true[out], said, average="weighted"))
+                expected[Setting(c, gamma, first)] = np.mean(scores)
+    probe = Probe("rbf_svm", [5.0, 0.5], gamma_values=[0.1, 0.01], first="best")
+    fitted = probe.fit(features, emotions, speakers, CLASSES)
+    assert list(fitted.inner_f1) == list(expected)  # the order in which equal ones are preferred
+    assert list(fitted.inner_f1.values()) == pytest.approx(list(expected.values()))
+    assert fitted.setting == max(expected, key=lambda setting: expected[setting])
+    assert fitted.pipeline[-1].first_ == fitted.setting.first
+
+
+def test_a_first_class_that_is_none_is_refused() -> None:
+    features, emotions, speakers = clips()
+    with pytest.raises(HparamError, match=r"first is 'sadness'; expected one of \['anger', 'fear'"):
+        Probe("rbf_svm", [1.0], first="sadness").fit(features, emotions, speakers, CLASSES)
+
+
+def test_a_first_class_of_one_speaker_leaves_nothing_to_choose_by() -> None:
+    features, emotions, speakers = clips(speakers=5)
+    emotions = [
+        "neutral" if name == "fear" and person != "s00" else name
+        for name, person in zip(emotions, speakers, strict=True)
+    ]
+    with pytest.raises(TrainingError, match=r"expected fear, to choose C\. Add speakers"):
+        Probe("rbf_svm", [1.0, 2.0], first="fear").fit(features, emotions, speakers, CLASSES)
+    Probe("rbf_svm", [1.0], first="fear").fit(features, emotions, speakers, CLASSES)

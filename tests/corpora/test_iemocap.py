@@ -229,22 +229,14 @@ def test_other_numbers_than_published_are_told(name):
 def test_deeptalk_tests_on_session_3():
     utterances = whole_corpus()
     split = followed("deeptalk-iemocap", utterances)
-    # session 3 has 135 happy clips here, all of a second or more
-    assert split.warnings == ()
     by_id = {u.id: u for u in split.utterances}
-    assert all(u.duration >= 1 for u in by_id.values())
-    assert "excitement" not in {u.emotion for u in by_id.values()}
-    counts = Counter((row.split, by_id[row.id].emotion) for row in split.assignments)
-    assert counts == {
-        (part, emotion): number
-        for part, number in (("train", 455), ("test", 133))
-        for emotion in CLASSES[:4]
+    assert {u.emotion for u in by_id.values()} == {"anger", "happiness", "neutral", "sadness"}
+    assert {row.id for row in split.assignments} == {
+        u.id for u in utterances if u.emotion in CLASSES[:4] and u.duration >= 1
     }
     tested = {by_id[row.id].session for row in split.assignments if row.split == "test"}
     trained = {by_id[row.id].session for row in split.assignments if row.split == "train"}
     assert (tested, trained) == ({"3"}, {"1", "2", "4", "5"})
-    assert split.assignments == followed("deeptalk-iemocap", utterances).assignments
-    assert split.assignments != followed("deeptalk-iemocap", utterances, seed=1).assignments
 
 
 def test_who_talk_to_each_other_are_in_one_split_by_default():

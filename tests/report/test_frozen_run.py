@@ -10,10 +10,16 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from sklearn.pipeline import Pipeline
 
+from emovec.backends.fold_clips import ClipCount
 from emovec.backends.folds import FoldOutcome
+from emovec.backends.hierarchical import StageDecisions
 from emovec.backends.probe import FittedProbe
+from emovec.backends.probe_settings import Setting
 from emovec.corpora.fold_selection import FoldSelection, select_folds
-from emovec.report.frozen_run import FrozenRun, _validation, measure_run, write_frozen_run
+from emovec.errors import StorageError
+from emovec.report.frozen_files import read_clips
+from emovec.report.frozen_metrics import FrozenRun, measure_run
+from emovec.report.frozen_run import _validation, write_frozen_run
 from emovec.tables.corpus import Skip
 from emovec.tables.results import Metric, read_result
 
@@ -34,6 +40,9 @@ def chosen(corpus: Path, folder: Path, protocol: str) -> FoldSelection:
     )
 
 
+COUNTS = (ClipCount("train", "anger", 20, 19, 16), ClipCount("test", "anger", 4, 4, 4))
+
+
 def make_run(corpus: Path, folder: Path, protocol: str = "group-kfold") -> FrozenRun:
     """Every third prediction is right, the others are drawn."""
     data = chosen(corpus, folder, protocol)
@@ -46,9 +55,10 @@ def make_run(corpus: Path, folder: Path, protocol: str = "group-kfold") -> Froze
             for row, u in enumerate(tested)
         ]
         sure = None if fold == 1 else [0.25] * len(tested)
-        probe = FittedProbe(Pipeline([]), 0.1, {0.1: 0.5, 1.0: 0.25}, ())
+        inner = {Setting(0.1): 0.5, Setting(1.0): 0.25}
+        probe = FittedProbe(Pipeline([]), Setting(0.1), inner, ())
         trained = splits["train"] + splits["valid"]
-        outcomes.append(FoldOutcome(fold, trained, tested, said, sure, probe, ()))
+        outcomes.append(FoldOutcome(fold, trained, tested, said, sure, probe, (), COUNTS))
     return FrozenRun(data, outcomes, (Skip("x", "no speech is heard in it"),))
 
 
@@ -87,7 +97,14 @@ def test_metrics_are_scikit_learn_s_pooled_and_of_each_fold(
     assert mean.interval[0] < mean.value < mean.interval[1]
     assert (mean.n, mean.speakers) == (78, 10)
     assert found["baseline_majority/emotion/accuracy"].value == pytest.approx(20 / 78, abs=0.03)
-    assert len(found) == 5 + 5 * 4 + 5
+    assert len(found) == 5 + 4 + 5 * 4 + 5
+    for name in run.data.classes:
+        of_class = found[f"emotion/f1_{name}"]
+        (value,) = f1_score(run.true, run.predicted, labels=[name], average=None)
+        assert of_class.value == pytest.approx(value)
+        pairs = zip(run.true, run.predicted, strict=True)
+        assert of_class.n == sum(name in pair for pair in pairs)
+        assert of_class.interval[0] < value < of_class.interval[1]
 
 
 def test_with_a_speaker_a_fold_the_mean_is_resampled_by_speaker(
@@ -129,10 +146,13 @@ def test_files_say_what_was_found(small_corpus: Path, tmp_path: Path) -> None:
     }
     with (folder / "folds.csv").open(newline="") as file:
         first = next(csv.DictReader(file))
-    assert list(first.values()) == ["0", "64", "8", "16", "2", "0.1", "0.5000"]
+    assert list(first.values()) == ["0", "64", "8", "16", "2", "0.1", "", "", "0.5000"]
+    assert read_clips(folder / "clips.csv") == {fold: list(COUNTS) for fold in range(5)}
     text = (folder / "summary.txt").read_text()
     assert "fold 4, C 0.1" in text and "78 clips of 10 speakers, 1 skipped" in text
-    assert (folder / "figures" / "emotion_confusion.png").read_bytes()[:4] == b"\x89PNG"
+    assert "emotion/f1_sadness" in text and "detection" not in text
+    assert is_picture(folder / "figures" / "emotion_confusion.png")
+    assert not (folder / "figures" / "detection_confusion.png").exists()
 
 
 def test_validation_that_shares_test_speakers_is_told(small_corpus: Path, tmp_path: Path) -> None:
@@ -143,3 +163,94 @@ def test_validation_that_shares_test_speakers_is_told(small_corpus: Path, tmp_pa
         "group-kfold: clips for validation share test speakers and were left out",
     ]
     assert list(_validation(chosen(small_corpus, tmp_path, "loso"))) == []
+
+
+def is_picture(path: Path) -> bool:
+    return path.read_bytes()[:4] == b"\x89PNG"
+
+
+def staged(run: FrozenRun) -> FrozenRun:
+    """The same run by two stages, another first class in one of the folds; detection asked for."""
+    random = np.random.default_rng(2)
+    outcomes = []
+    for outcome in run.outcomes:
+        first = "anger" if outcome.fold == 2 else "sadness"
+        others = sorted(set(run.data.classes) - {first})
+        is_first = np.array([said == first for said in outcome.predicted])
+        other = np.array(
+            [
+                str(random.choice(others)) if is_first[row] else said
+                for row, said in enumerate(outcome.predicted)
+            ]
+        )
+        probe = FittedProbe(Pipeline([]), Setting(1000.0, 0.1, first), {}, ())
+        said = ["neutral" if name == "neutral" else "other" for name in outcome.predicted]
+        stages = StageDecisions(is_first, other)
+        outcomes.append(
+            replace(outcome, probe=probe, stages=stages, detected=said, probability=None)
+        )
+    return replace(run, outcomes=outcomes)
+
+
+def test_stages_and_detection_are_measured_apart(small_corpus: Path, tmp_path: Path) -> None:
+    plain = make_run(small_corpus, tmp_path)
+    run = staged(plain)
+    found = by_name(run)
+    right1, right2 = [], []
+    for outcome in run.outcomes:
+        first = "anger" if outcome.fold == 2 else "sadness"
+        for row, clip in enumerate(outcome.tested):
+            right1.append(bool(outcome.stages.is_first[row]) == (clip.emotion == first))
+            if clip.emotion != first:
+                right2.append(outcome.stages.other[row] == clip.emotion)
+    for name, right in (("stage1/accuracy", right1), ("stage2/accuracy", right2)):
+        metric = found[name]
+        assert metric.value == pytest.approx(np.mean(right)) and metric.n == len(right)
+        assert metric.interval[0] < metric.value < metric.interval[1] and metric.speakers == 10
+    pair = (run.true, run.predicted)
+    mapped = [["neutral" if name == "neutral" else "other" for name in of] for of in pair]
+    for name, value in expected(*mapped).items():
+        assert found[f"detection/{name}"].value == pytest.approx(value)
+    assert found["baseline_majority/detection/accuracy"].value == pytest.approx(
+        np.mean([name == "other" for name in mapped[0]])
+    )
+    assert found["detection/accuracy"].n == 78 and len(right2) < 78
+    same = by_name(plain)
+    assert {name: found[name] for name in same} == same  # end to end, nothing else changes
+
+
+def test_a_staged_run_s_files(small_corpus: Path, tmp_path: Path) -> None:
+    run = staged(make_run(small_corpus, tmp_path))
+    folder = tmp_path / "run"
+    write_frozen_run(
+        run,
+        folder,
+        command=[],
+        hparams={"seed": 1},
+        started=datetime.now(timezone.utc),
+        device="cpu",
+    )
+    assert is_picture(folder / "figures" / "detection_confusion.png")
+    with (folder / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        first = "anger" if row["fold"] == "2" else "sadness"
+        assert row["predicted"] == (first if row["is_first"] == "True" else row["other"])
+        assert (row["detected"] == "neutral") == (row["predicted"] == "neutral")
+    with (folder / "folds.csv").open(newline="") as file:
+        chosen = [(row["c"], row["gamma"], row["first"]) for row in csv.DictReader(file)]
+    assert chosen[1:3] == [("1000.0", "0.1", "sadness"), ("1000.0", "0.1", "anger")]
+    text = (folder / "summary.txt").read_text()
+    assert "fold 2, C 1000, gamma 0.1, anger first" in text and "stage2/accuracy" in text
+
+
+def test_a_table_of_clips_that_is_none(tmp_path: Path) -> None:
+    for text in (
+        None,
+        "fold,split\n0,train\n",
+        "fold,split,emotion,given,embedded,used\n0,a,b,c,d,e\n",
+    ):
+        if text:
+            (tmp_path / "clips.csv").write_text(text)
+        with pytest.raises(StorageError, match="expected what recipes/ser/frozen"):
+            read_clips(tmp_path / "clips.csv")

@@ -244,3 +244,118 @@ def test_the_numbers_of_the_xvector_table() -> None:
     np.testing.assert_allclose(found, expected)
     corpora = [key.split("/")[0] for key in table.variants[0].published]
     assert corpora == ["iemocap", "iemocap", "msp_podcast", "msp_podcast", "cremad", "cremad"]
+
+
+PARTS = {
+    "title": "Classifiers",
+    "recipe": "frozen.py",
+    "hparams": "svm.yaml",
+    "remarks": [],
+    "parameters": {"model": None},
+    "defaults": {"protocol": "group-kfold"},
+    "clips": {"cremad": {"train": 720}},
+    "tables": [
+        {
+            "title": "Accuracy",
+            "metrics": ["emotion/accuracy", "detection/accuracy"],
+            "variants": ["svm", "sad_first"],
+        },
+        {"title": "Stages", "metrics": ["stage1/accuracy"], "variants": ["sad_first"]},
+    ],
+    "variants": [
+        {
+            "name": "svm",
+            "note": "",
+            "overrides": {},
+            "published": {"cremad": {"emotion/accuracy": 0.5}, "iemocap": {}},
+        },
+        {
+            "name": "sad_first",
+            "note": "",
+            "overrides": {"first": "sadness"},
+            "published": {
+                "cremad": {"emotion/accuracy": 0.25, "detection/accuracy": 0.75},
+                "iemocap": {"detection/accuracy": 0.125},
+            },
+        },
+    ],
+}
+
+
+def parts(path: Path, **changes: object) -> Path:
+    with path.open("w") as file:
+        YAML().dump({**PARTS, **changes}, file)
+    return path
+
+
+def test_several_tables_of_the_same_runs(tmp_path: Path) -> None:
+    table = read_paper_table(parts(tmp_path / "t.yaml"))
+    assert table.over_folds and table.clips == {"cremad": {"train": 720}}
+    assert [training.name for training in table.trained([])] == ["svm", "sad_first"]
+    values = {"emotion/accuracy": 0.5, "detection/accuracy": 0.625, "stage1/accuracy": 0.75}
+    metrics = tuple(Metric(name, value, 9, 3, None) for name, value in values.items())
+    facts = replace(RESULT.run, hparams={"folds": [0, 1]}, corpus="cremad")
+    text = table.markdown({"sad_first": [Result(facts, metrics)]}, "python it.py")
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("| ")
+    ]
+    published = "published, cremad"  # of the corpus that was measured
+    columns = ["emotion/accuracy", published, "detection/accuracy", published]
+    assert cells[0][2:-3] == ["seeds", "folds", *columns]
+    assert cells[1][2:-3] == ["not run", "", "", "0.5000", "", ""]
+    assert cells[2][2:] == ["1", "2", "0.500", "0.2500", "0.625", "0.7500", "9", "3", "feed"]
+    assert cells[3][4:-3] == ["stage1/accuracy"]  # nobody published it
+    assert cells[4][:1] + cells[4][4:] == ["sad_first", "0.750", "9", "3", "feed"]
+    assert len(cells) == 5 and text.count("## ") == 2 and "Measured on" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metric": "x"}, r"unknown \['metric'\]"),
+        ({"tables": [{"title": "x", "metrics": []}]}, r"t.yaml: tables: missing \['variants'\]"),
+        (
+            {"tables": [{"title": "x", "metrics": ["m"], "variants": ["dnn"]}], "variants": []},
+            r"tables have no variants \['dnn'\]; expected among \[\]",
+        ),
+        (
+            {"variants": [variant(published={"cremad": {"emotion/recall": 0.5}})]},
+            r"expected numbers by metric, some of \['emotion/accuracy'",
+        ),
+        ({"variants": [variant(published={"cremad": [0.5]})]}, "expected numbers by metric"),
+        (
+            {"variants": [variant(published={"cremad": {"emotion/accuracy": 66.5}})]},
+            "cremad/emotion/accuracy is 66.5; expected a share",
+        ),
+    ],
+)
+def test_wrong_tables_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    with pytest.raises(HparamError, match=message):
+        read_paper_table(parts(tmp_path / "t.yaml", **changes))
+
+
+def test_the_numbers_of_the_deeptalk_table() -> None:
+    """Sandler & Ross (2022): per cent of CREMA-D, MSP-Podcast, IEMOCAP; F1 of CREMA-D."""
+    path = Path(__file__).parents[2] / "hparams" / "tables" / "deeptalk.yaml"
+    table = read_paper_table(path)
+    rows = {row.name: row.published for row in table.variants}
+    lines = {"svm": "66.5 78.9 43.3 66.9 57.5 81.2", "sad_first": "68.7 80.8 36.8 66.2 58.3 76.3"}
+    for name, line in lines.items():
+        keys = [
+            f"{corpus}/{task}/accuracy"
+            for corpus in ("cremad", "msp_podcast", "iemocap")
+            for task in ("emotion", "detection")
+        ]
+        expected = [float(number) / 100 for number in line.split()]
+        assert [rows[name][key] for key in keys] == pytest.approx(expected)
+    for name, line in (("sad_first", "84.7 68.4 63.7 57.8"), ("xvectors", "75.8 22.4 54.5 88.1")):
+        keys = [f"cremad/emotion/f1_{e}" for e in ("anger", "sadness", "happiness", "neutral")]
+        expected = [float(number) / 100 for number in line.split()]
+        assert [rows[name][key] for key in keys] == pytest.approx(expected)
+    assert table.clips["cremad"] == {"given": 4900, "embedded": 4516, "train": 720, "test": 320}
+    assert table.clips["iemocap"] == {"train": 455, "test": 133}
+    assert table.clips["msp_podcast"] == {"train": 1600, "test": 450}
+    given = table.with_parameters({"model": "m", "xvector_model": "x"})
+    assert len(given.trained([])) == 5 and len(table.trained([])) == 2
