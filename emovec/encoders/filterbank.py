@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 FRAME, HOP = 160, 80  # samples
+HALF_A_STEP = 2**-16
 CHANNELS = (2, 4, 8, 16, 32)  # of all layers but the last
 KERNELS = (5, 5, 7, 9, 11, 11)
 DILATIONS = (2, 2, 3, 4, 5, 5)
@@ -25,19 +26,20 @@ def standardise(frames: Tensor) -> Tensor:
     """Frames under a Hamming window, each less its mean and over its deviation.
 
     Args:
-        frames: (..., W) float32 samples
+        frames: (..., W) float32 samples of a clip whose peak is about 1
 
     Returns:
-        the same shape, of zeros where all samples of a frame are the same, and only there
+        the same shape, of zeros where samples differ by half a step of 16 bits at most, and only
+        there: decoders and filters leave as much of digital silence, down to numbers whose squares
+        are zero
     """
-    changes = frames.amax(dim=-1, keepdim=True) > frames.amin(dim=-1, keepdim=True)
+    changes = frames.amax(dim=-1, keepdim=True) - frames.amin(dim=-1, keepdim=True) > HALF_A_STEP
     window = torch.hamming_window(frames.shape[-1], periodic=False, device=frames.device)
     tapered = frames * window
     centred = tapered - tapered.mean(dim=-1, keepdim=True)
     # Not by an additive constant: what a frame becomes must not depend on its level
     deviation = centred.square().mean(dim=-1, keepdim=True).sqrt()
-    deviation = deviation.clamp_min(torch.finfo(frames.dtype).tiny)
-    return torch.where(changes, centred / deviation, 0.0)
+    return torch.where(changes, centred / torch.where(changes, deviation, 1.0), 0.0)
 
 
 class Filterbank(nn.Module):
