@@ -238,7 +238,7 @@ def _search(pipeline: Pipeline, grid: Sequence[Mapping[str, Any]], folds: list) 
 
 
 def _above_0(value: Any) -> bool:
-    return not isinstance(value, str) and 0 < value < np.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < np.inf
 
 
 def _check(features: NDArray, emotions: Sequence[str], speakers: Sequence[str]) -> None:

@@ -97,10 +97,11 @@ class DeepTalk(Encoder):
         if not self.training:
             unheard = torch.nonzero(~self._heard(frames, counts)).flatten().tolist()
             if unheard:
+                shorter = ", or set the encoder's `windows` to false if that is the length"
                 raise AudioError(
                     f"DeepTalk: {self.unheard} at position {', '.join(map(str, unheard))} of the "
-                    "batch; expected frames above the threshold of energy. Leave the clip out, or "
-                    "set the encoder's `windows` to false if that is the length."
+                    "batch; expected frames above the threshold of energy. Leave the clip out"
+                    f"{shorter if self.windows else ''}."
                 )
         return frames, counts
 
@@ -206,7 +207,10 @@ class DeepTalk(Encoder):
 def _check_sizes(
     sample_rate: int, feature_size: int, tokens: int, heads: int, embedding_size: int, windows: bool
 ) -> None:
-    if sample_rate < 8000 or (windows and sample_rate % 8000):
+    if not isinstance(windows, bool):
+        raise HparamError(f"DeepTalk: windows is {windows!r}; expected True or False. Correct it.")
+    whole = isinstance(sample_rate, int)
+    if not whole or sample_rate < 8000 or (windows and sample_rate % 8000):
         raise HparamError(
             f"DeepTalk: sample_rate is {sample_rate}; expected at least 8000, and with windows a "
             "multiple of it, so that 10 ms are whole frames. Choose 8000 or 16000; audio is "

@@ -81,6 +81,8 @@ def verification_metrics(embedded: Embedded, seed: int) -> tuple[list[Metric], l
             warnings.append(f"{embedded.prefix}eer/{name}: pairs are all of one kind; no EER")
         else:
             pairs = all_pairs(embedded.embeddings[clips], speakers, groups[clips], seed=seed)
+            if pairs.doubt:
+                warnings.append(f"{embedded.prefix}eer/{name}: not to be trusted, {pairs.doubt}")
             metrics += [
                 Metric(f"{embedded.prefix}{metric}", value, len(clips), pairs.speakers, interval)
                 for metric, (value, interval) in _values(name, pairs).items()

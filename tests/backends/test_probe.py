@@ -219,6 +219,8 @@ def test_wrong_arguments_are_refused() -> None:
         ),
         (("rbf_svm", [1.0], None, 0, ["auto"]), r"gamma_values are \['auto'\]"),
         (("rbf_svm", [1.0], None, 0, [-0.1]), r"gamma_values are \[-0.1\]"),
+        (("rbf_svm", [1.0], None, 0, [None]), r"gamma_values are \[None\]"),
+        (("rbf_svm", [1.0], None, 0, [True]), r"gamma_values are \[True\]"),
         (("linear_svm", [1.0], None, 0, [0.1]), "as only rbf_svm has a gamma"),
         (("rbf_svm", [1.0], "equal"), "class_weight is 'equal'; expected 'balanced' or null"),
     ):
