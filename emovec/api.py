@@ -6,6 +6,7 @@ Embeddings, predictions, and how alike two voices are::
     encoder.embed(["a.wav", "b.flac"])  # (2, E)
     emovec.similarity("a.wav", "b.flac", model=encoder)
     emovec.load("runs/ser/emosphere/1/model").predict("a.wav")
+    emovec.load("runs/privacy/lrvae/1/model").transform(embeddings, keep="emotion")
 """
 
 from pathlib import Path
@@ -28,6 +29,8 @@ from emovec.predictors import (
     EmotionPrediction,
     EmotionPredictor,
 )
+from emovec.privacy.lrvae import LRVAE
+from emovec.separator import Separator
 from emovec.training.models import AffectModel, EmotionModel
 
 __all__ = [
@@ -37,7 +40,9 @@ __all__ = [
     "EmotionPredictor",
     "EncoderModel",
     "Model",
+    "Separator",
     "load",
+    "load_of_clips",
     "similarity",
     "usual_encoder",
 ]
@@ -48,7 +53,7 @@ USUAL = "xvector"  # the encoder where none is named
 @overload
 def load(
     name: File, *, device: str | None = None, engine: Literal["torch"] = "torch"
-) -> EncoderModel | AffectPredictor | EmotionPredictor: ...
+) -> EncoderModel | AffectPredictor | EmotionPredictor | Separator: ...
 
 
 @overload
@@ -57,8 +62,8 @@ def load(name: File, *, device: str | None = None, engine: Literal["onnx"]) -> E
 
 def load(
     name: File, *, device: str | None = None, engine: Engine = "torch"
-) -> EncoderModel | AffectPredictor | EmotionPredictor:
-    """A model by its name; all have ``embed``, ``save`` and ``push_to_hub``.
+) -> EncoderModel | AffectPredictor | EmotionPredictor | Separator:
+    """A model by its name; all have ``save`` and ``push_to_hub``, models of clips ``embed``.
 
     Args:
         name: a model folder, of which no code is run; the name of one that comes with the package;
@@ -67,7 +72,8 @@ def load(
         engine: "torch"; or "onnx", for encoders on the CPU, which needs the extra "onnx"
 
     Returns:
-        an encoder; or a predictor of affect or of emotions, which has ``predict`` as well
+        an encoder; a predictor of affect or of emotions, which has ``predict`` as well; or a
+        separator of emotion and identity, which has ``transform``
 
     Raises:
         HparamError: if there is no such device or engine, or the extra is missing
@@ -87,10 +93,28 @@ def load(
         return EmotionPredictor(model, card, device)
     if isinstance(model, AffectModel) and "affect" in model.heads:
         return AffectPredictor(model, card, device)
+    if isinstance(model, LRVAE):
+        return Separator(model, card)
     raise ModelError(
-        f"{name}: holds {type(model).__name__}; expected an encoder, or a model that predicts "
-        "affect or emotions. Choose another folder."
+        f"{name}: holds {type(model).__name__}; expected an encoder, a model that predicts affect "
+        "or emotions, or one that separates emotion and identity. Choose another folder."
     )
+
+
+def load_of_clips(name: File, *, device: str | None = None, engine: Engine = "torch") -> Model:
+    """A model by its name that takes clips, and embeds them; see :func:`load`.
+
+    Raises:
+        HparamError: as :func:`load`
+        ModelError: likewise, and if it takes embeddings
+    """
+    model = load(name, device=device, engine=engine)
+    if isinstance(model, Separator):
+        raise ModelError(
+            f"{name}: separates emotion and identity of embeddings; expected a model of clips. "
+            "Give it as --then of `emovec extract`, or its transform embeddings in Python."
+        )
+    return model
 
 
 @overload
@@ -129,7 +153,7 @@ def similarity(
         if not all(files):
             raise ValueError("a file and a vector found; expected two files or two vectors.")
         if not isinstance(model, Model):
-            model = load(usual_encoder() if model is None else model)
+            model = load_of_clips(usual_encoder() if model is None else model)
         vectors = model.embed([a, b])  # type: ignore[list-item]
     else:
         if model is not None:

@@ -1,11 +1,9 @@
-"""Loaded models: clips in, embeddings out, and back into a folder or onto the hub.
+"""Loaded models: clips in, embeddings out.
 
 Shapes: N clips, T samples, E embedding, K numbers a clip.
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal, overload
 
 import numpy as np
@@ -15,9 +13,8 @@ from torch import Tensor, nn
 
 from emovec.audio.clips import Clip, File, Wave, is_one, read_clips
 from emovec.encoders.base import Encoder
-from emovec.encoders.folders import CARD, CONFIG, WEIGHTS
-from emovec.encoders.store import save_model
-from emovec.errors import AudioError, HparamError, StorageError
+from emovec.errors import AudioError, HparamError
+from emovec.stored import StoredModel
 
 Engine = Literal["torch", "onnx"]
 Embeddings = NDArray[np.float32]
@@ -25,8 +22,8 @@ Embeddings = NDArray[np.float32]
 SECONDS_AT_ONCE = 600.0  # of audio in memory while several clips are embedded
 
 
-class Model:
-    """What all loaded models have in common.
+class Model(StoredModel):
+    """What all loaded models of clips have in common.
 
     Attributes:
         card: text of card.md: data, licence, results
@@ -51,9 +48,9 @@ class Model:
         device: str | None = None,
         max_seconds: float | None = None,
     ) -> None:
-        self.card = card
+        super().__init__(model, card)
         self.embedder, self.max_seconds = embed, max_seconds
-        self._model, self._encoder = model.eval(), encoder
+        self._encoder = encoder
         self._device = checked_device(device)
 
     @property
@@ -95,45 +92,6 @@ class Model:
         if is_one(clips):
             return rows[0]
         return np.array(rows, dtype=np.float32).reshape(len(rows), self.embedding_size)
-
-    def save(self, folder: File) -> None:
-        """Write the model as a folder, from which ``emovec.load`` has it again.
-
-        Args:
-            folder: a new one, or a model folder, which is replaced
-
-        Raises:
-            StorageError: if it is there and holds something else, or cannot be written
-        """
-        folder = Path(folder)
-        found = [folder] if folder.is_file() else folder.glob("*")
-        others = sorted(path.name for path in found if path.name not in (CONFIG, WEIGHTS, CARD))
-        if others:
-            raise StorageError(
-                f"{folder}: holds {others[:5]}; expected a new folder or one of a model, since it "
-                "is replaced. Choose another."
-            )
-        save_model(folder, self._model, self.card)
-
-    def push_to_hub(self, repository: str, *, private: bool = True) -> str:
-        """Publish the model on the Hugging Face hub.
-
-        Args:
-            repository: organisation/name; made if there is none, otherwise it gets a further commit
-            private: whether a new repository is for its owners alone
-
-        Returns:
-            the name by which ``emovec.load`` has it again, organisation/name@commit
-
-        Raises:
-            ModelError: if the hub does not take it
-        """
-        from emovec.encoders.hub import push_to_hub
-
-        with TemporaryDirectory() as folder:
-            self.save(Path(folder, "model"))
-            commit = push_to_hub(Path(folder, "model"), repository, private=private)
-        return f"{repository}@{commit}"
 
     def _rows(
         self,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 
-from emovec.api import load, usual_encoder
+from emovec.api import load_of_clips, usual_encoder
 from emovec.audio.clips import File, is_one
 from emovec.loaded import Engine, Model
 
@@ -68,7 +68,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         arguments = (self.name, self.device, self.engine)
         if getattr(self, "_model_of", None) != arguments:
             name = usual_encoder() if self.name is None else self.name
-            self._model = load(name, device=self.device, engine=self.engine)
+            self._model = load_of_clips(name, device=self.device, engine=self.engine)
             self._model_of = arguments
         return self._model
 

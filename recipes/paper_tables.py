@@ -4,6 +4,7 @@
     python recipes/paper_tables.py emosphere --corpus=ravdess --data_folder=/data/RAVDESS
     python recipes/paper_tables.py xvector --folds=2 --epochs=2 --rows=random_mfcc
     python recipes/paper_tables.py deeptalk --folds=2
+    python recipes/paper_tables.py lrvae --rows=functionals --epochs=2
 
 Reads   hparams/tables/<paper>.yaml; any --key=value of its recipes applies to every variant whose
         recipe has it
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from emovec import corpora, experiment
+from emovec.corpora.speakers import read_corpora
 from emovec.errors import HparamError, TrainingError
 from emovec.report.paper_appendix import appendix
 from emovec.report.paper_folds import choose_folds, over_folds
@@ -121,12 +123,16 @@ def read_table(
 
 
 def prepare(hparams: Mapping[str, Any]) -> None:
-    """Prepare the corpus of all runs, so that they find it done and do not all fail of it."""
+    """Prepare the corpora of all runs, so that they find it done and do not all fail of it."""
+    folder, partial = Path(hparams["prepared_folder"]), hparams["allow_partial"]
+    if "corpora" in hparams:
+        read_corpora(hparams["corpora"], folder, partial)
+        return
     corpora.prepare(
         corpora.get(hparams["corpus"], **hparams["corpus_options"]),
         Path(hparams["data_folder"]) if hparams["data_folder"] else None,
-        Path(hparams["prepared_folder"]),
-        allow_partial=hparams["allow_partial"],
+        folder,
+        allow_partial=partial,
     )
 
 
@@ -141,7 +147,7 @@ def write_table(table: PaperTable, runs: list[Run], path: Path, argv: list[str])
         if result is not None:
             results[variant].append(result)
     text = table.markdown(results, shlex.join(["python", "recipes/paper_tables.py", *argv]))
-    if table.tables:
+    if table.clips:
         text += appendix(table.clips, runs, path.parent)
     with write_atomically(path) as file:
         file.write(text)

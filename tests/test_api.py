@@ -98,7 +98,7 @@ def test_names_that_are_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no config\.json; expected a model folder"):
         emovec.load(tmp_path)
     save_model(tmp_path / "pooling", MeanPooling(3), "")
-    with pytest.raises(ModelError, match="holds MeanPooling; expected an encoder, or a model"):
+    with pytest.raises(ModelError, match="holds MeanPooling; expected an encoder, a model"):
         emovec.load(tmp_path / "pooling")
     save_model(tmp_path / "classes", affect_model({"emotion": ["joy", "anger"]}), "")
     with pytest.raises(ModelError, match="holds AffectModel; expected"):

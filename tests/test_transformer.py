@@ -89,7 +89,7 @@ def test_the_model_is_loaded_once_and_again_when_renamed(
         loads.append(arguments[0])
         return emovec.load(*arguments, **options)
 
-    monkeypatch.setattr(transformer, "load", counted)
+    monkeypatch.setattr(transformer, "load_of_clips", counted)
     step = EmbeddingTransformer(name)
     assert loads == []
     step.fit(files).transform(files[:1])

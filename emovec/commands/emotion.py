@@ -53,7 +53,7 @@ def emotion(
     if as_json and csv_file:
         raise click.UsageError("--json and --csv found; expected one of them.")
     name = model_name(model or _usual_model())
-    predictor = api.load(name, device=device)
+    predictor = api.load_of_clips(name, device=device)
     if isinstance(predictor, api.EncoderModel):
         raise click.UsageError(
             f"--model={name} holds an encoder, which predicts nothing; expected a model of affect "

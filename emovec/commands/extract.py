@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emovec.commands.second import KEEPS, open_second
 from emovec.commands.shared import (
     MODEL_HELP,
     PATH,
@@ -24,6 +25,7 @@ from emovec.commands.shared import (
 
 if TYPE_CHECKING:
     from emovec.audio.inputs import Collected
+    from emovec.loaded import Engine
     from emovec.metrics.pair_blocks import Processes
     from emovec.tables.corpus import Skip
     from emovec.tables.embeddings import Extraction
@@ -45,6 +47,9 @@ ENGINES = ("torch", "onnx")
     show_default=True,
     help="onnx: by onnxruntime on the CPU, an extra.",
 )
+@click.option("--then", help="A model that hides one of emotion and identity: see --keep.")
+@click.option("--keep", type=click.Choice(KEEPS), help="What --then leaves in the embeddings.")
+@click.option("--masked_groups", type=click.IntRange(min=0), help="Of --then. Default: half.")
 @device_option
 @click.option("--workers", type=click.IntRange(min=1), help="Threads. Default: as many as cores.")
 @click.option("--window", type=float, help="Seconds of an embedding. Default: whole clips.")
@@ -75,8 +80,9 @@ def extract(
 
     INPUT is audio files, folders or globs in quotes; or one manifest. A run that was killed goes on
     where it stopped when it is started again, to the same table; Ctrl-C ends it with 130.
-    Of a model that predicts, embeddings are what its output layers take. Several processes share
-    the work: torchrun --nproc_per_node=2 -m emovec.cli extract ...
+    Of a model that predicts, embeddings are what its output layers take. With --then they go
+    through a model of recipes/privacy/train.py first: no guarantee of anonymity. Several processes
+    share the work: torchrun --nproc_per_node=2 -m emovec.cli extract ...
     """
     with torchrun_processes() as processes:
         found = extract_all(inputs, encoder, output, processes=processes, **options)
@@ -120,9 +126,12 @@ def extract_all(
     encoder: str,
     output: Path,
     *,
-    engine: str,
+    engine: "Engine",
     device: str | None,
     processes: "Processes",
+    then: str | None = None,
+    keep: str | None = None,
+    masked_groups: int | None = None,
     **options: Any,
 ) -> Outcome:
     """Embeddings of all inputs in a folder of shards; says on standard error what becomes of them.
@@ -134,6 +143,9 @@ def extract_all(
         engine: "torch" or "onnx"
         device: where it runs; None: a GPU if there is one
         processes: that share the work; the first of them talks
+        then: a model that embeddings go through before they are written, by name; None: none
+        keep: what it leaves: "emotion", "identity" or "all"
+        masked_groups: how many it masks; None: half
         options: of ``emovec.encoders.extraction.extract_table``
 
     Raises:
@@ -152,11 +164,14 @@ def extract_all(
     from emovec.encoders.locating import find_model
 
     folder = find_model(model_name(encoder))
-    model = api.load(folder, device=device, engine=engine)  # type: ignore[call-overload]
+    model = api.load_of_clips(folder, device=device, engine=engine)
+    second = open_second(then, keep, masked_groups)
+    cards = {encoder: model.card} | ({second.name: second.card} if second else {})
     clips = collect(inputs)
     longest = None if options.get("window") else model.max_seconds
     if processes.rank == 0:
-        _say_before(output, clips, [f"{encoder}: {stamp}" for stamp in stamps(model.card)])
+        told = [f"{name}: {stamp}" for name, card in cards.items() for stamp in stamps(card)]
+        _say_before(output, clips, told)
         if longest is not None:
             note(f"clips are cut at {longest:g} s, the length that the model was trained on")
     with (
@@ -164,13 +179,14 @@ def extract_all(
         progress(len(clips.utterances), "clips", processes) as advance,
     ):
         found = extract_table(
-            model.embedder,
+            second.behind(model.embedder) if second else model.embedder,
             _cut(clips.utterances, longest),
             clips.root,
             output,
             name=encoder,
             manifest_hash=clips.manifest_hash,
-            licence=licence(model.card),
+            licence="; ".join(dict.fromkeys(filter(None, map(licence, cards.values())))),
+            settings={"then": second.facts} if second else None,
             checksum=read_config(folder / CONFIG)[CHECKSUM],
             device=_device(engine, device),
             processes=processes,

@@ -47,7 +47,7 @@ def verify(
 
     try:
         name = model_name(encoder) if encoder else api.usual_encoder()
-        model = api.load(name, device=device)
+        model = api.load_of_clips(name, device=device)
         if not isinstance(model, api.EncoderModel):
             raise NoAnswer(
                 f"{name}: predicts affect or emotions, so that its embeddings tell feelings rather "

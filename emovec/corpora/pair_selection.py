@@ -66,7 +66,7 @@ def select_all(
     folder = Path(data_folder) if data_folder else None
     kind, root = corpora.locate(corpora.get(corpus, **options), folder, prepared_folder)
     prepared = corpora.prepare(kind, root, prepared_folder, allow_partial=allow_partial)
-    found, notes = with_an_emotion(_merged(prepared.utterances, merge_emotions or {}))
+    found, notes = with_an_emotion(merged(prepared.utterances, merge_emotions or {}))
     reasons = {
         u.id: why_another_class(u, u.emotion, emotions)
         or why_unwanted(u, [*drop_emotions, ""], with_affect=False)
@@ -162,8 +162,16 @@ def with_training(
     )
 
 
-def _merged(utterances: Sequence[Utterance], merge: Mapping[str, str]) -> list[Utterance]:
-    """Clips with the emotions that theirs are counted with."""
+def merged(utterances: Sequence[Utterance], merge: Mapping[str, str]) -> list[Utterance]:
+    """Clips with the emotions that theirs are counted with.
+
+    Args:
+        utterances: of any emotions
+        merge: by emotion, the one that its clips are counted with
+
+    Raises:
+        HparamError: if an emotion to merge is of no clip
+    """
     known = sorted({u.emotion for u in utterances} - {""})
     if not isinstance(merge, Mapping) or not all(map(_is_name, merge.values())):
         raise HparamError(

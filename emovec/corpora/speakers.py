@@ -99,7 +99,7 @@ def select_speakers(
     assignments = [
         row
         for corpus in prepared
-        for row in _hold_out([u for u in corpus.utterances if u.speaker], held_out, seed)
+        for row in hold_out([u for u in corpus.utterances if u.speaker], held_out, seed)
     ]
     known = _known(utterances, assignments, seed)
     check = check_splits(
@@ -111,7 +111,7 @@ def select_speakers(
         split: [u for u in utterances if split_of[u.id] == split and u.id not in known]
         for split in ("train", "valid", "test")
     }
-    info = _together(prepared)
+    info = together(prepared)
     skipped = [Skip(id_, "speaker is not known") for id_ in sorted(without)]
     single = [name for name, clips in Counter(u.speaker for u in utterances).items() if clips == 1]
     notes = [f"{len(single)} speakers have one clip; they are trained on only"] if single else []
@@ -146,7 +146,7 @@ def read_corpora(
     if not sources:
         raise CorpusError("corpora is empty; expected FOLDER, NAME=FOLDER or demo. Name some.")
     found: dict[str, Prepared] = {}
-    named = [_name_and_folder(source) for source in sources]
+    named = [name_and_folder(source) for source in sources]
     for source, (name, folder) in zip(sources, named, strict=True):
         tables = prepared_folder / _tables(name, folder, [other for _, other in named])
         prepared = corpora.prepare(corpora.get(name), folder, tables, allow_partial=allow_partial)
@@ -160,7 +160,10 @@ def read_corpora(
                 f"{source}: a second corpus of the name {prepared.info.name}; expected one of "
                 "each. Rename it in its corpus.json."
             )
-        found[prepared.info.name] = _renamed(prepared)
+        found[prepared.info.name] = replace(
+            prepared,
+            utterances=with_name(prepared.info.name, prepared.root, prepared.utterances),
+        )
     return list(found.values())
 
 
@@ -174,10 +177,10 @@ def corpus_of(utterance: Utterance) -> str:
     return utterance.id.partition("/")[0]
 
 
-def _name_and_folder(source: str) -> tuple[str, Path | None]:
+def name_and_folder(source: str) -> tuple[str, Path | None]:
     """Name of the corpus' reader, and its folder, if it is not made.
 
-    >>> _name_and_folder("voxceleb1=/data/VoxCeleb1"), _name_and_folder("demo")
+    >>> name_and_folder("voxceleb1=/data/VoxCeleb1"), name_and_folder("demo")
     (('voxceleb1', PosixPath('/data/VoxCeleb1')), ('demo', None))
     """
     name, equals, folder = source.partition("=")
@@ -198,22 +201,28 @@ def _tables(name: str, folder: Path | None, folders: Sequence[Path | None]) -> s
     return f"{last}-{hashlib.blake2b(whole.encode(), digest_size=4).hexdigest()}"
 
 
-def _renamed(prepared: Prepared) -> Prepared:
-    name, root = prepared.info.name, prepared.root.resolve()
+def with_name(corpus: str, root: Path, utterances: Iterable[Utterance]) -> list[Utterance]:
+    """Clips whose ids, speakers and sessions begin with the corpus' name; paths are absolute.
 
-    def renamed(u: Utterance) -> Utterance:
-        return replace(
+    Args:
+        corpus: its name
+        root: folder that the paths are relative to
+        utterances: rows of its manifest
+    """
+    folder = root.resolve()
+    return [
+        replace(
             u,
-            id=f"{name}/{u.id}",
-            path=os.path.join(root, u.path),
-            speaker=u.speaker and f"{name}/{u.speaker}",
-            session=u.session and f"{name}/{u.session}",
+            id=f"{corpus}/{u.id}",
+            path=os.path.join(folder, u.path),
+            speaker=u.speaker and f"{corpus}/{u.speaker}",
+            session=u.session and f"{corpus}/{u.session}",
         )
+        for u in utterances
+    ]
 
-    return replace(prepared, utterances=[renamed(u) for u in prepared.utterances])
 
-
-def _hold_out(utterances: Sequence[Utterance], share: float, seed: int) -> list[Assignment]:
+def hold_out(utterances: Sequence[Utterance], share: float, seed: int) -> list[Assignment]:
     """Splits of one corpus; one of too few speakers is trained on as a whole."""
     clips = Counter(u.speaker for u in utterances)
     several = [u for u in utterances if clips[u.speaker] > 1]
@@ -245,7 +254,7 @@ def _known(
     return kept_back
 
 
-def _together(prepared: Sequence[Prepared]) -> CorpusInfo:
+def together(prepared: Sequence[Prepared]) -> CorpusInfo:
     """Facts of all corpora as those of one."""
     infos = [corpus.info for corpus in prepared]
 

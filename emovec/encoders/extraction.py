@@ -4,17 +4,17 @@ Shapes: N rows, E embedding.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emovec.encoders.base import Encoder
 from emovec.encoders.forward import Read, Vector, by_length, embed_ahead
-from emovec.encoders.onnx_engine import OnnxEncoder
+from emovec.encoders.onnx_engine import OnnxEncoder, uses_onnx
 from emovec.encoders.onnx_export import weights_checksum
 from emovec.encoders.pieces import Clips, make_windows
 from emovec.encoders.precision import Compute
@@ -41,6 +41,7 @@ def extract_table(
     licence: str = "",
     checksum: str = "",
     manifest_hash: str = "",
+    settings: Mapping[str, Any] | None = None,
     device: str = "cpu",
     precision: str = "fp32",
     workers: int | None = None,
@@ -70,6 +71,7 @@ def extract_table(
         licence: what the embeddings may be used for
         checksum: SHA-256 of the model's weights; "": it is taken
         manifest_hash: of the clips
+        settings: what else moves numbers, JSON values
         device: "cpu", "cuda", "cuda:1", ..., or "mps"
         precision: "fp32", or "bf16" by autocast
         workers: threads that read and, on a CPU, compute; None: as many as there are cores
@@ -108,7 +110,7 @@ def extract_table(
         expected=len(utterances),
         shards=len(run.shards),
         versions=_versions(encoder),
-        settings=run.settings(),
+        settings={**run.settings(), **(settings or {})},
     )
     left = _on_first(processes, lambda: run.left(ShardWriter(folder, plan)))
     writer = ShardWriter(folder, plan)
@@ -163,7 +165,7 @@ def _check(
         raise HparamError(f"on_error is '{on_error}'; expected 'stop' or 'skip'. Correct it.")
     if shard_clips < 1:
         raise HparamError(f"shard_clips is {shard_clips}; expected at least 1. Correct it.")
-    if precision != "fp32" and isinstance(encoder, OnnxEncoder):
+    if precision != "fp32" and uses_onnx(encoder):
         raise HparamError(f"precision is '{precision}'; ONNX has fp32 only. Take it, or torch.")
     if not utterances:
         raise HparamError("extraction: no clips found; expected some. Name others.")
@@ -194,6 +196,6 @@ def _checksum(encoder: Encoder) -> str:
 
 
 def _versions(encoder: Encoder) -> dict[str, str]:
-    if not isinstance(encoder, OnnxEncoder):
+    if not uses_onnx(encoder):
         return versions()
     return {**versions(), "onnxruntime": metadata.version("onnxruntime")}

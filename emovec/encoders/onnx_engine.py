@@ -99,6 +99,11 @@ class OnnxEncoder(Encoder):
         return super().train(False)
 
 
+def uses_onnx(encoder: Encoder) -> bool:
+    """Whether an encoder, or a part of it, is run by onnxruntime."""
+    return any(isinstance(part, OnnxEncoder) for part in encoder.modules())
+
+
 def exported(encoder: Encoder, threads: int | None = None) -> OnnxEncoder:
     """The same encoder run by onnxruntime, from a file that is gone once it is read.
 

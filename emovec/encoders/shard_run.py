@@ -11,7 +11,7 @@ import numpy as np
 
 from emovec.encoders.base import Encoder
 from emovec.encoders.forward import Embedded, Read, embed_ahead
-from emovec.encoders.onnx_engine import OnnxEncoder
+from emovec.encoders.onnx_engine import uses_onnx
 from emovec.encoders.pieces import Clips, Piece, Row
 from emovec.encoders.precision import Compute
 from emovec.tables.corpus import Skip
@@ -42,7 +42,7 @@ class ShardRun:
         """All that moves numbers besides the model, and the list of clips."""
         windows = self.clips.windows
         return {
-            "engine": "onnx" if isinstance(self.encoder, OnnxEncoder) else "torch",
+            "engine": "onnx" if uses_onnx(self.encoder) else "torch",
             "device": self.compute.device.type,
             "precision": self.compute.precision,
             "window": windows and windows.size / windows.sample_rate,

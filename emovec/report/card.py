@@ -24,7 +24,12 @@ MISUSE = """\
 
 
 def model_card(
-    title: str, description: str, info: CorpusInfo, result: Result, usage: str = PREDICTION
+    title: str,
+    description: str,
+    info: CorpusInfo,
+    result: Result,
+    usage: str = PREDICTION,
+    misuse: str = MISUSE,
 ) -> str:
     """Text of card.md.
 
@@ -34,6 +39,7 @@ def model_card(
         info: of the corpus it was trained on
         result: of the run that trained it, on the test part
         usage: code that loads and uses it
+        misuse: what it must not be used for
     """
     sections = [
         f"# {title}",
@@ -43,7 +49,7 @@ def model_card(
         f"## Data\n\n{_data(info)}",
         f"## How it was made\n\n{_making(result)}",
         f"## Results on held-out clips\n\n{_results(result)}",
-        f"## Not to be used for\n\n{MISUSE}",
+        f"## Not to be used for\n\n{misuse}",
         f"## How to load it\n\n```python\n{usage}\n```",
     ]
     return "\n\n".join(section.rstrip() for section in sections if section) + "\n"

@@ -35,6 +35,14 @@ MAIN_METRICS = (
     "min_dcf/pooled",
     "test_ravdess/eer/pooled",
     "test_ravdess/eer/same_gender",
+    "origin/weighted_f1",
+    "origin/eer",
+    "identity_free/weighted_f1",
+    "identity_free/eer",
+    "identity_free/eer_worst",
+    "emotion_free/weighted_f1",
+    "emotion_free/weighted_f1_worst",
+    "emotion_free/eer",
 )
 
 HEAD = """# Results

@@ -23,7 +23,7 @@ _OF_ALL = {"title", "recipe", "hparams", "remarks", "variants"}
 _OF_METRICS = _OF_ALL | {"published_corpus"}
 _OF_FOLDS = _OF_ALL | {"parameters", "defaults"}
 _OF_CONDITIONS = _OF_FOLDS | {"metric", "conditions"}
-_OF_PARTS = _OF_FOLDS | {"tables", "clips"}
+_OF_PARTS = _OF_FOLDS | {"tables"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class PaperTable:
         conditions: columns, each with the hparams that it differs by
         tables: of some metrics of some variants; () where there is one table of all
         clips: published numbers of clips by corpus: "given", "embedded", and used of each class in
-            "train" and "test"
+            "train" and "test"; of several tables, only of those over folds
     """
 
     title: str
@@ -86,7 +86,7 @@ class PaperTable:
     @property
     def over_folds(self) -> bool:
         """Whether runs are over folds of a protocol, and not of one."""
-        return bool(self.metric or self.tables)
+        return bool(self.metric or self.clips)
 
     def with_parameters(self, given: Mapping[str, Any]) -> "PaperTable":
         """The table with these values of some of its parameters."""
@@ -132,15 +132,21 @@ class PaperTable:
 
     def _parts(self, by_row: Mapping[str, Sequence[Result]]) -> str:
         """Each table with its heading, below what is to be said of all."""
+        clips = "all test clips of all folds together; " if self.over_folds else ""
         lines = [
             *corpus_notes(self.variants, by_row),
-            "Ours: all test clips of all folds together; mean over seeds, [95 % interval over test "
-            "speakers, its ends averaged over seeds], (lowest to highest seed).",
+            f"Ours: {clips}mean over seeds, [95 % interval over test speakers, its ends averaged "
+            "over seeds], (lowest to highest seed).",
         ]
         for part in self.tables:
             rows = [variant for variant in self.variants if variant.name in part.variants]
             columns = [Column(metric, metric) for metric in part.metrics]
-            lines += ["", f"## {part.title}", "", column_table(rows, columns, by_row).rstrip()]
+            lines += [
+                "",
+                f"## {part.title}",
+                "",
+                column_table(rows, columns, by_row, self.over_folds).rstrip(),
+            ]
         return "\n".join([*lines, ""])
 
     def _training(
@@ -184,7 +190,10 @@ def read_paper_table(path: Path) -> PaperTable:
     content = read_yaml(path.read_text(encoding="utf-8"), str(path))
     kinds = {"conditions": _OF_CONDITIONS, "tables": _OF_PARTS}
     kind = next((key for key in kinds if isinstance(content, dict) and key in content), "")
-    values = known(content, kinds.get(kind, _OF_METRICS), str(path))
+    expected = kinds.get(kind, _OF_METRICS)
+    if kind == "tables" and "clips" in content:
+        expected = expected | {"clips"}
+    values = known(content, expected, str(path))
     parts = tuple(read_part(row, path) for row in values.get("tables", ()))
     conditions = tuple(values.get("conditions", ()))
     metrics = [metric for part in parts for metric in part.metrics]

@@ -98,7 +98,10 @@ def condition_table(
 
 
 def column_table(
-    variants: Sequence[Variant], columns: Sequence[Column], results: Mapping[str, Sequence[Result]]
+    variants: Sequence[Variant],
+    columns: Sequence[Column],
+    results: Mapping[str, Sequence[Result]],
+    over_folds: bool = True,
 ) -> str:
     """Every variant of a paper's table, the published number beside each column.
 
@@ -109,13 +112,14 @@ def column_table(
         columns: what is shown
         results: the seeds of each "<variant>/<condition>", or "<variant>" without a condition,
             with the list "folds" in the hparams; a missing one is shown as not run
+        over_folds: whether there are any folds
     """
     ours = {result.run.corpus for seeds in results.values() for result in seeds}
     headings = {column.heading for column in columns}
     published = [key.split("/", 1) for variant in variants for key in variant.published]
     corpora = list(dict.fromkeys(corpus for corpus, heading in published if heading in headings))
     shown = [corpus for corpus in corpora if ours == {corpus}] or corpora
-    header = ["variant", "differs by", "seeds", "folds"]
+    header = ["variant", "differs by", "seeds", *(["folds"] if over_folds else [])]
     for column in columns:
         header += [column.heading, *(f"published, {corpus}" for corpus in shown)]
     rows = []
@@ -123,8 +127,8 @@ def column_table(
         by_column = [results.get(run_name(variant.name, c.condition), ()) for c in columns]
         of_row = [result for seeds in by_column for result in seeds]
         seed_counts = count_cell(len(seeds) for seeds in by_column if seeds)
-        fold_counts = count_cell(_folds(result) for result in of_row)
-        row = [variant.name, variant.note, seed_counts or NOT_RUN, fold_counts]
+        row = [variant.name, variant.note, seed_counts or NOT_RUN]
+        row += [count_cell(_folds(result) for result in of_row)] if over_folds else []
         for column, seeds in zip(columns, by_column, strict=True):
             row.append(value_cell(measured(seeds, column.metric)))
             row += [_number(variant.published.get(f"{of}/{column.heading}")) for of in shown]

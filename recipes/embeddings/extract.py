@@ -26,6 +26,9 @@ class Hparams:
     encoder: str
     output: str
     engine: str
+    then: str | None
+    keep: str | None
+    masked_groups: int | None
     precision: str
     workers: int | None
     window: float | None
@@ -44,6 +47,9 @@ def main(argv: list[str]) -> None:
         hparams.encoder,
         Path(hparams.output),
         engine=hparams.engine,
+        then=hparams.then,
+        keep=hparams.keep,
+        masked_groups=hparams.masked_groups,
         device=run.run_options.device,
         processes=run.processes,
         precision=hparams.precision,
