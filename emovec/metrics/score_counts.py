@@ -3,7 +3,7 @@
 Every score is counted in one of some thousand equal bins. Which bins hold an operating point that
 is asked for is known when all are counted; the scores themselves are needed in these bins alone. So
 all scores are held at first, and when they are too many, those are dropped which the counts so far,
-of tiles in random order, rule out by the widest margin that leaves few enough. Should a bin that is
+of tiles in random order, rule out by a margin that leaves few enough. Should a bin that is
 needed in the end be among the dropped, the products are computed again, and this time only its
 scores are held. Either way the result is that of sorting all scores. What is held is little unless
 most scores crowd in one bin of thousands, as when a tenth of all clips have scores of quite another
@@ -12,6 +12,7 @@ size.
 Shapes: C cells, B bins, N clips, R and C' clips of the two sides of a block, P scores.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -93,27 +94,34 @@ class _Tally:
         self.keep = np.ones((cells, grid.bins), dtype=bool)
         self.held = HeldScores(grid)
         self.margin = WIDEST_MARGIN
+        self.first_seen = 0  # trials, when bins were dropped for the first time
 
     def count(self, processes: Processes, most_held: int, deciding: Deciding | None) -> None:
         """Count all tiles; without ``deciding`` nothing that is held is dropped on the way."""
-        most = min(FIRST_LOOK, most_held)
+        most = most_held if deciding is None else min(FIRST_LOOK, most_held)
         tiles = self.pairing.tiles[processes.rank :: processes.count]
         for add in in_threads(self._count_tile, tiles):
             add()
             if self.held.size > most:
                 if deciding is not None:
                     self._drop(deciding, 4 * most_held // 5)
+                most = min(most_held, max(FIRST_LOOK, 4 * self.held.size))
                 if self.held.size > 4 * most_held // 5:
                     self.held.compress()
-                most = max(most_held, 5 * self.held.size // 4)
+                    most = max(most_held, 5 * self.held.size // 4)
         self.targets = processes.add(self.targets)
         self.impostors = processes.add(self.impostors)
         self.tried = processes.add(self.tried) > 0
         self.keep = np.all(processes.gather(self.keep), axis=0)
 
     def _drop(self, deciding: Deciding, most: int) -> None:
-        """Keep bins by the widest margin that leaves no more than so many scores."""
+        """Keep bins by a margin that leaves no more than so many scores.
+
+        It falls with the root of the trials that have been counted, as chance does.
+        """
         seen = self.targets + self.impostors
+        self.first_seen = self.first_seen or int(seen.sum())
+        self.margin = min(self.margin, WIDEST_MARGIN * math.sqrt(self.first_seen / seen.sum()))
         uncertain = self.targets.sum(axis=1, keepdims=True) < TOLD
 
         def kept() -> NDArray[np.bool_]:
