@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,9 @@ def test_a_real_ctrl_c(encoder_folder, tmp_path):
     out = tmp_path / "out"
     start = [sys.executable, "-m", "emovec.cli", "extract", str(tmp_path), "--device=cpu"]
     line = [*start, f"--encoder={encoder_folder}", f"--output={out}"]
-    run = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    # a process in the background ignores it, and what that starts does, too
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    run = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     deadline = time.monotonic() + 120
     while not (out / "extract.json").is_file() and time.monotonic() < deadline:
         time.sleep(0.01)
