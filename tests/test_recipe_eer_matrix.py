@@ -244,7 +244,7 @@ def test_a_scoring_learns_from_other_corpora_only(verify, table, small_corpus, t
         ("--training_embeddings=[functionals]", "training_corpora is empty; expected both or none"),
         ("--compare_training=[functionals]", "compare_with is empty; expected both or none"),
         ("--emotions=[joy]", "no clip is of the emotions"),
-        ("--embeddings=[nowhere]", "'nowhere' is no folder"),
+        ("--embeddings=[nowhere]", "'nowhere': no such model"),
         ("--method=magic", "magic"),
     ],
 )
