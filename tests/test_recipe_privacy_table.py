@@ -21,6 +21,7 @@ def main() -> Callable[[list[str]], None]:
     return recipe.main
 
 
+@pytest.mark.slow
 def test_an_input_is_a_row(main: Callable, small_corpus: Path, tmp_path: Path) -> None:
     main(
         [

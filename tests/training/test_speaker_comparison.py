@@ -135,6 +135,7 @@ def work(rank: int, processes: int, port: int, folder: Path) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_processes_equal_one_batch(tmp_path: Path) -> None:
     """Their clips come in another order, on which random negatives do not depend."""
     port = 30400 + os.getpid() % 1000
