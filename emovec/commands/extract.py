@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emovec.commands.second import KEEPS, open_second
+from emovec.commands.opened import KEEPS, open_models
 from emovec.commands.shared import (
     MODEL_HELP,
     PATH,
     device_option,
     json_option,
-    model_name,
     note,
     print_json,
     progress,
-    stamps,
     torchrun_processes,
 )
 
@@ -156,41 +154,29 @@ def extract_all(
         ModelError: if there is no such encoder
         StorageError: if the folder cannot be written
     """
-    from emovec import api
     from emovec.audio.inputs import collect
-    from emovec.encoders.cards import licence
     from emovec.encoders.extraction import extract_table
-    from emovec.encoders.folders import CHECKSUM, CONFIG, read_config
-    from emovec.encoders.locating import find_model
 
-    folder = find_model(model_name(encoder))
-    model = api.load_of_clips(folder, device=device, engine=engine)
-    second = open_second(then, keep, masked_groups)
-    cards = {encoder: model.card} | ({second.name: second.card} if second else {})
+    opened = open_models(encoder, engine, device, then, keep, masked_groups)
     clips = collect(inputs)
-    longest = None if options.get("window") else model.max_seconds
+    longest = None if options.get("window") else opened.max_seconds
     if processes.rank == 0:
-        told = [f"{name}: {stamp}" for name, card in cards.items() for stamp in stamps(card)]
-        _say_before(output, clips, told)
-        if longest is not None:
-            note(f"clips are cut at {longest:g} s, the length that the model was trained on")
+        _say_before(output, clips, opened.told, longest)
     with (
         _stoppable(output, clips, processes),
         progress(len(clips.utterances), "clips", processes) as advance,
     ):
         found = extract_table(
-            second.behind(model.embedder) if second else model.embedder,
+            opened.embedder,
             _cut(clips.utterances, longest),
             clips.root,
             output,
             name=encoder,
             manifest_hash=clips.manifest_hash,
-            licence="; ".join(dict.fromkeys(filter(None, map(licence, cards.values())))),
-            settings={"then": second.facts} if second else None,
-            checksum=read_config(folder / CONFIG)[CHECKSUM],
             device=_device(engine, device),
             processes=processes,
             progress=advance,
+            **opened.facts,
             **options,
         )
     if processes.rank == 0:
@@ -233,7 +219,9 @@ def _done(output: Path) -> int:
     return outcome.written + outcome.failed + outcome.skipped
 
 
-def _say_before(output: Path, clips: "Collected", warnings: Sequence[str]) -> None:
+def _say_before(
+    output: Path, clips: "Collected", warnings: Sequence[str], max_seconds: float | None
+) -> None:
     """What there is to do, and what of it is done already."""
     from emovec.tables.embedding_marks import EXTRACT, read_extraction
 
@@ -246,6 +234,8 @@ def _say_before(output: Path, clips: "Collected", warnings: Sequence[str]) -> No
         shards = read_extraction(output).shards
         done = sum(1 for _ in output.glob("*.done"))
         note(f"{output}: {done} of {shards} shards are there already")
+    if max_seconds is not None:
+        note(f"clips are cut at {max_seconds:g} s, the length that the model was trained on")
 
 
 def _say_after(output: Path, found: "Extraction") -> None:

@@ -67,18 +67,7 @@ def select_all(
     kind, root = corpora.locate(corpora.get(corpus, **options), folder, prepared_folder)
     prepared = corpora.prepare(kind, root, prepared_folder, allow_partial=allow_partial)
     found, notes = with_an_emotion(merged(prepared.utterances, merge_emotions or {}))
-    reasons = {
-        u.id: why_another_class(u, u.emotion, emotions)
-        or why_unwanted(u, [*drop_emotions, ""], with_affect=False)
-        for u in found
-    }
-    utterances = [u for u in found if not reasons[u.id]]
-    missing = sorted(set(emotions or ()) - {u.emotion for u in utterances})
-    if missing or not utterances:
-        raise SplitError(
-            f"{corpus}: no clip is of the emotions {missing or 'to keep'}; expected some of "
-            f"{sorted({u.emotion for u in found})}. Mend emotions, drop_emotions."
-        )
+    utterances, skipped = of_wanted_emotions(found, emotions, drop_emotions, corpus)
     return PairSelection(
         info=prepared.info,
         root=prepared.root,
@@ -87,15 +76,48 @@ def select_all(
         manifest_hash=manifest_hash(prepared.utterances),
         split_line=all_pairs_line(prepared.info.name, utterances),
         leaks=(),
-        skipped=(
-            *prepared.info.skipped,
-            *(Skip(id_, reason) for id_, reason in reasons.items() if reason),
-        ),
+        skipped=(*prepared.info.skipped, *skipped),
         warnings=(*prepared.info.warnings, *notes),
         utterances=utterances,
         prepared=found,
         training=[],
     )
+
+
+def of_wanted_emotions(
+    utterances: Sequence[Utterance],
+    emotions: Collection[str] | None,
+    drop: Collection[str],
+    where: str,
+    *,
+    with_speaker: bool = False,
+) -> tuple[list[Utterance], list[Skip]]:
+    """Clips that are wanted, and why others are not.
+
+    Args:
+        utterances: of any emotions; those without one are not wanted
+        emotions: to keep; None: all
+        drop: clips of these are left out
+        where: the corpora, for the message
+        with_speaker: clips of unknown speakers are not wanted either
+
+    Raises:
+        SplitError: if no clip is left, or an emotion to keep has none
+    """
+    reasons = {
+        u.id: why_another_class(u, u.emotion, emotions)
+        or why_unwanted(u, [*drop, ""], with_affect=False)
+        or ("speaker is not known" if with_speaker and not u.speaker else "")
+        for u in utterances
+    }
+    kept = [u for u in utterances if not reasons[u.id]]
+    missing = sorted(set(emotions or ()) - {u.emotion for u in kept})
+    if missing or not kept:
+        raise SplitError(
+            f"{where}: no clip is of the emotions {missing or 'to keep'}; expected some of "
+            f"{sorted({u.emotion for u in utterances} - {''})}. Mend emotions, drop_emotions."
+        )
+    return kept, [Skip(id_, reason) for id_, reason in reasons.items() if reason]
 
 
 def with_an_emotion(utterances: list[Utterance]) -> tuple[list[Utterance], list[str]]:

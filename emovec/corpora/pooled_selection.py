@@ -8,15 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from emovec.corpora.pair_selection import merged
+from emovec.corpora.pair_selection import merged, of_wanted_emotions
 from emovec.corpora.preparing import Prepared
-from emovec.corpora.selection import (
-    Selection,
-    by_split,
-    select,
-    why_another_class,
-    why_unwanted,
-)
+from emovec.corpora.selection import Selection, by_split, select
 from emovec.corpora.speakers import (
     PROTOCOL,
     corpus_of,
@@ -101,7 +95,9 @@ def _drawn(
             "Change it."
         )
     prepared = read_corpora(sources, prepared_folder, allow_partial)
-    utterances, skipped = _chosen([u for corpus in prepared for u in corpus.utterances], **wanted)
+    info = together(prepared)
+    found = [u for corpus in prepared for u in corpus.utterances]
+    utterances, skipped = _chosen(found, info.name, **wanted)
     assignments = [
         row
         for corpus in prepared
@@ -109,13 +105,12 @@ def _drawn(
     ]
     check = check_splits(utterances, assignments, allow_leak=allow_leak, needed=SPLITS)
     write_splits(prepared_folder / "splits" / f"{PROTOCOL}.csv", assignments)
-    info = together(prepared)
     return Selection(
         info=info,
         root=Path("/"),
         protocol=PROTOCOL,
         shares_speakers=False,
-        manifest_hash=manifest_hash(u for corpus in prepared for u in corpus.utterances),
+        manifest_hash=manifest_hash(found),
         split_line=split_line(info.name, PROTOCOL, utterances, assignments),
         leaks=check.leaks,
         skipped=(*info.skipped, *skipped),
@@ -151,7 +146,7 @@ def _as_published(
     )
     corpus = found.info.name
     of_all = with_name(corpus, found.root, [u for part in found.splits.values() for u in part])
-    utterances, skipped = _chosen(of_all, **wanted)
+    utterances, skipped = _chosen(of_all, corpus, **wanted)
     split_of = {
         f"{corpus}/{u.id}": split for split, members in found.splits.items() for u in members
     }
@@ -168,26 +163,14 @@ def _as_published(
 
 def _chosen(
     utterances: Sequence[Utterance],
+    where: str,
+    *,
     emotions: Collection[str] | None,
     merge: Mapping[str, str],
     drop: Collection[str],
 ) -> tuple[list[Utterance], list[Skip]]:
     """Clips that are wanted, and why others are not."""
-    counted = merged(utterances, merge)
-    reasons = {
-        u.id: why_another_class(u, u.emotion, emotions)
-        or why_unwanted(u, [*drop, ""], with_affect=False)
-        or ("" if u.speaker else "speaker is not known")
-        for u in counted
-    }
-    kept = [u for u in counted if not reasons[u.id]]
-    missing = sorted(set(emotions or ()) - {u.emotion for u in kept})
-    if missing or not kept:
-        raise SplitError(
-            f"no clip is of the emotions {missing or 'to keep'}; expected some of "
-            f"{sorted({u.emotion for u in counted} - {''})}. Mend emotions, drop_emotions."
-        )
-    return kept, [Skip(id_, reason) for id_, reason in reasons.items() if reason]
+    return of_wanted_emotions(merged(utterances, merge), emotions, drop, where, with_speaker=True)
 
 
 def _untested(

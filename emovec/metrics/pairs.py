@@ -8,6 +8,7 @@ Shapes: N clips, E numbers an embedding.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,31 +92,15 @@ def pair_matrix(
     cells = _without_intervals(pairing, grid, fixed, processes)
     if fixed not in cells or cells[fixed].threshold is None:
         fixed = None
-    found = [name for name in pairing.names if name in cells]
-    pools = {
-        pool: [pairing.names[place] for place in group if pairing.names[place] in cells]
-        for pool, group in _pools(pairing).items()
-        if pool in cells
-    }
     resamples = None
     if draws:
-        resamples = resample(
-            lambda name: pairing.blocks(name, processes),
-            [cells[name] for name in found],
-            pools,
-            grid,
-            int(pairing.speakers.max()) + 1,
-            reference=fixed,
-            draws=draws,
-            seed=seed,
-            method=method,
-            processes=processes,
-        )
+        options = {"draws": draws, "seed": seed, "method": method, "processes": processes}
+        resamples = _resampled(pairing, cells, grid, fixed, **options)
         cells = {name: _with_intervals(cell, resamples) for name, cell in cells.items()}
     difference, difference_interval = _difference(cells, resamples)
     return PairMatrix(
-        cells=tuple(cells[name] for name in found),
-        pools={pool: cells[pool] for pool in pools},
+        cells=tuple(cells[name] for name in pairing.names if name in cells),
+        pools={pool: cells[pool] for pool in _pools(pairing) if pool in cells},
         difference=difference,
         difference_interval=difference_interval,
         reference=fixed,
@@ -244,6 +229,34 @@ def _at(threshold: float, cell: Cell, trials: WeightedTrials) -> Cell:
         return cell
     missed, accepted = rates_at(trials, threshold)
     return replace(cell, frr=missed, far=accepted)
+
+
+def _resampled(
+    pairing: Pairing,
+    cells: Mapping[str, Cell],
+    grid: ScoreGrid,
+    reference: str | None,
+    *,
+    processes: Processes,
+    **options: Any,
+) -> Resamples:
+    """Rates of all cells and pools that have trials, in resamples of speakers."""
+    names = pairing.names
+    pools = {
+        pool: [names[place] for place in group if names[place] in cells]
+        for pool, group in _pools(pairing).items()
+        if pool in cells
+    }
+    return resample(
+        lambda name: pairing.blocks(name, processes),
+        [cells[name] for name in names if name in cells],
+        pools,
+        grid,
+        int(pairing.speakers.max()) + 1,
+        reference=reference,
+        processes=processes,
+        **options,
+    )
 
 
 def _with_intervals(cell: Cell, resamples: Resamples) -> Cell:

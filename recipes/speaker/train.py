@@ -79,6 +79,35 @@ def main(argv: list[str]) -> None:
     clips, tests, skipped = audible_clips(
         hparams.encoder, *read_clips(hparams), hparams.valid_seconds
     )
+    brain, loaders = brain_and_loaders(run, clips, tests)
+    augmentation = augmentation_of(hparams, clips.train)
+    training = loaders.chunks(clips.train, augmentation)
+    run.begin()
+    brain.train(training, loaders.whole_clips([*clips.known, *clips.valid]))
+    tested = [embedded(brain, loaders, prefix, test) for prefix, test in tests.items()]
+    if if_main_process():
+        write_speaker_run(
+            hparams.encoder,
+            tested,
+            brain.history.rows,
+            replace(
+                clips,
+                skipped=(*clips.skipped, *skipped),
+                warnings=(*clips.warnings, *(augmentation.skipped if augmentation else ())),
+            ),
+            run.folder,
+            command=["recipes/speaker/train.py", *argv],
+            hparams=run.plain,
+            started=started,
+            device=str(brain.device),
+        )
+
+
+def brain_and_loaders(
+    run: experiment.Experiment, clips: SpeakerSelection, tests: dict[str, list[Utterance]]
+) -> tuple[TaskBrain, SpeakerLoaders]:
+    """What trains, and what it reads."""
+    hparams = run.hparams
     held_out = [*clips.valid, *(u for test in tests.values() for u in test)]
     task, model = task_and_model(
         clips.train, held_out, hparams.encoder, hparams.criterion, hparams.criterion_options
@@ -107,32 +136,17 @@ def main(argv: list[str]) -> None:
         hparams.seed,
         hparams.workers,
     )
-    augmentation = augmentation_of(hparams, clips.train)
-    training = loaders.chunks(clips.train, augmentation)
-    run.begin()
-    brain.train(training, loaders.whole_clips([*clips.known, *clips.valid]))
-    tested = []
-    for prefix, utterances in tests.items():
-        collected = brain.predict(loaders.whole_clips(utterances))
-        clip = {u.id: u for u in utterances}
-        in_order = [clip[id_] for id_ in collected.ids]
-        tested.append(Embedded(prefix, in_order, collected.outputs["embedding"]))
-    if if_main_process():
-        write_speaker_run(
-            hparams.encoder,
-            tested,
-            brain.history.rows,
-            replace(
-                clips,
-                skipped=(*clips.skipped, *skipped),
-                warnings=(*clips.warnings, *(augmentation.skipped if augmentation else ())),
-            ),
-            run.folder,
-            command=["recipes/speaker/train.py", *argv],
-            hparams=run.plain,
-            started=started,
-            device=str(brain.device),
-        )
+    return brain, loaders
+
+
+def embedded(
+    brain: TaskBrain, loaders: SpeakerLoaders, prefix: str, utterances: list[Utterance]
+) -> Embedded:
+    """Embeddings of the clips of a test, in the order in which they come."""
+    collected = brain.predict(loaders.whole_clips(utterances))
+    clip = {u.id: u for u in utterances}
+    in_order = [clip[id_] for id_ in collected.ids]
+    return Embedded(prefix, in_order, collected.outputs["embedding"])
 
 
 def read_clips(hparams: Hparams) -> tuple[SpeakerSelection, dict[str, list[Utterance]]]:

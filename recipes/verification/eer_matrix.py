@@ -10,7 +10,8 @@ Writes  <run_folder>/hparams.yaml, eer_matrix.csv, summary.txt, figures/, result
         also trials.csv, last
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,14 @@ from emovec.backends.pair_embeddings import EMBEDDINGS, open_encoders
 from emovec.backends.pair_rules import PairRules
 from emovec.backends.scoring import Scoring
 from emovec.backends.trial_lists import read_lists, score_lists
-from emovec.backends.verification import check_training, score_clips
+from emovec.backends.verification import Scored, check_training, score_clips
 from emovec.corpora.pair_selection import PairSelection, select_all, with_training
+from emovec.metrics.pair_cells import PairMatrix
 from emovec.report.facts import selection_facts
 from emovec.report.pair_run import PairRun, write_pair_run
-from emovec.tables.trials import write_pairs
+from emovec.tables.trials import Trial, write_pairs
+
+READING = ("max_seconds", "batch_seconds", "workers")  # keys, of how clips are read
 
 
 @dataclass(frozen=True)
@@ -88,16 +92,9 @@ def main(argv: list[str]) -> None:
     check_training(hparams.scoring, clips.training)
     rules.check(clips.utterances)
     run.begin()
+    options = {key: getattr(hparams, key) for key in READING}
     scored = score_clips(
-        encoders,
-        clips,
-        lists,
-        hparams.scoring,
-        run.processes,
-        max_seconds=hparams.max_seconds,
-        batch_seconds=hparams.batch_seconds,
-        workers=hparams.workers,
-        device=run.device,
+        encoders, clips, lists, hparams.scoring, run.processes, device=run.device, **options
     )
     rules.check(scored.tried)
     matrices = [rules.matrix(of, scored.tried, run.processes) for of in scored.tried_scores]
@@ -105,9 +102,6 @@ def main(argv: list[str]) -> None:
     experiment.leave_together()  # others do not wait for the one that writes
     if not writes:
         return
-    listed, unscored = score_lists(
-        lists, scored.scores, scored.utterances, hparams.draws, hparams.seed
-    )
     facts = selection_facts(
         clips,
         command=["recipes/verification/eer_matrix.py", *argv],
@@ -116,22 +110,33 @@ def main(argv: list[str]) -> None:
         device=run.device,
         with_affect=False,
     )
-    write_pair_run(
-        PairRun(
-            matrices[0],
-            hparams.scoring.describe,
-            scored.seconds,
-            (*clips.skipped, *scored.skipped),
-            (*clips.warnings, *doubts, *scored.warnings, *unscored),
-            *matrices[1:],
-            other_name="+".join(hparams.compare_with),
-            lists=tuple(listed),
-        ),
-        facts,
-        run.folder,
-    )
+    clips = replace(clips, warnings=(*clips.warnings, *doubts))
+    write_pair_run(pair_run(hparams, clips, lists, scored, matrices), facts, run.folder)
     if hparams.write_trials:
         write_pairs(run.folder / "trials.csv", rules.pairs(scored.tried_scores[0], scored.tried))
+
+
+def pair_run(
+    hparams: Hparams,
+    clips: PairSelection,
+    lists: Mapping[str, Sequence[Trial]],
+    scored: Scored,
+    matrices: Sequence[PairMatrix],
+) -> PairRun:
+    """What was found of the matrix of each encoder, and of the lists."""
+    listed, unscored = score_lists(
+        lists, scored.scores, scored.utterances, hparams.draws, hparams.seed
+    )
+    return PairRun(
+        matrices[0],
+        hparams.scoring.describe,
+        scored.seconds,
+        (*clips.skipped, *scored.skipped),
+        (*clips.warnings, *scored.warnings, *unscored),
+        *matrices[1:],
+        other_name="+".join(hparams.compare_with),
+        lists=tuple(listed),
+    )
 
 
 def read_clips(hparams: Hparams) -> PairSelection:

@@ -1,12 +1,13 @@
-"""The model that ``emovec extract --then`` puts behind an encoder."""
+"""The models of ``emovec extract``: an encoder, and what ``--then`` puts behind it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emovec.commands.shared import model_name
+from emovec.commands.shared import model_name, stamps
 
 if TYPE_CHECKING:
     from emovec.encoders.base import Encoder
+    from emovec.loaded import Engine
     from emovec.privacy.lrvae import LRVAE
 
 KEEPS = ("emotion", "identity", "all")
@@ -35,6 +36,66 @@ class Second:
         return ProtectedEncoder(
             encoder, self.model, self.facts["keep"], self.facts["masked_groups"]
         )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What embeds clips.
+
+    Attributes:
+        embedder: of the encoder, or of both models
+        max_seconds: that clips are cut to; None: whole clips
+        told: what a reader of the cards must know
+        facts: arguments of ``emovec.encoders.extraction.extract_table``
+    """
+
+    embedder: "Encoder"
+    max_seconds: float | None
+    told: list[str]
+    facts: dict[str, Any]
+
+
+def open_models(
+    encoder: str,
+    engine: "Engine",
+    device: str | None,
+    then: str | None,
+    keep: str | None,
+    masked_groups: int | None,
+) -> Opened:
+    """The encoder, and the model of --then, if there is one.
+
+    Args:
+        encoder: a model, by name
+        engine: "torch" or "onnx"
+        device: where it runs; None: a GPU if there is one
+        then: as :func:`open_second`
+        keep: likewise
+        masked_groups: likewise
+
+    Raises:
+        HparamError: as :func:`open_second`; if there is no such device, or onnxruntime is missing
+        ModelError: if there is no such model
+    """
+    from emovec import api
+    from emovec.encoders.cards import licence
+    from emovec.encoders.folders import CHECKSUM, CONFIG, read_config
+    from emovec.encoders.locating import find_model
+
+    folder = find_model(model_name(encoder))
+    model = api.load_of_clips(folder, device=device, engine=engine)
+    second = open_second(then, keep, masked_groups)
+    cards = {encoder: model.card} | ({second.name: second.card} if second else {})
+    return Opened(
+        second.behind(model.embedder) if second else model.embedder,
+        model.max_seconds,
+        [f"{name}: {stamp}" for name, card in cards.items() for stamp in stamps(card)],
+        {
+            "licence": "; ".join(dict.fromkeys(filter(None, map(licence, cards.values())))),
+            "settings": {"then": second.facts} if second else None,
+            "checksum": read_config(folder / CONFIG)[CHECKSUM],
+        },
+    )
 
 
 def open_second(then: str | None, keep: str | None, masked_groups: int | None) -> Second | None:
