@@ -1,14 +1,13 @@
 """The small corpus: tones whose loudness and pitch follow affect, of ten speakers."""
 
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from recipe_modules import load_recipe
 
 from emovec.tables.corpus import CorpusInfo, write_corpus_info
 from emovec.tables.manifest import Utterance, write_manifest
@@ -16,7 +15,6 @@ from emovec.tables.manifest import Utterance, write_manifest
 # Each core has a process of its own (pytest-xdist); read when torch and NumPy are first imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-RECIPES = Path(__file__).parents[1] / "recipes"
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 SPEAKERS = 10
 TAKES = 2
@@ -77,8 +75,4 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def train() -> Callable[[list[str]], None]:
     """The main function of recipes/ser/train.py."""
-    spec = importlib.util.spec_from_file_location("ser_train", RECIPES / "ser" / "train.py")
-    recipe = importlib.util.module_from_spec(spec)
-    sys.modules["ser_train"] = recipe
-    spec.loader.exec_module(recipe)
-    return recipe.main
+    return load_recipe("ser/train.py").main

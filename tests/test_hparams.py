@@ -1,13 +1,12 @@
 """Every file in hparams/ loads with its recipe's keys, and every variant changes known ones."""
 
-import importlib.util
 import itertools
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from recipe_modules import load_recipe
 
 from emovec import experiment
 from emovec.corpora import protocol
@@ -35,13 +34,7 @@ SMALL = {"encoder_size": "tiny", "weights": "null"}  # nothing is fetched
 
 def recipe_of(file: Path) -> ModuleType:
     """The recipe that a file's usage line names."""
-    path = ROOT / re.findall(r"(recipes/\S+\.py) hparams/", file.read_text())[0]
-    name = "recipe_" + "_".join(path.relative_to(ROOT / "recipes").with_suffix("").parts)
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+    return load_recipe(re.findall(r"recipes/(\S+\.py) hparams/", file.read_text())[0])
 
 
 def start(file: Path, folder: Path, *overrides: str) -> experiment.Experiment:

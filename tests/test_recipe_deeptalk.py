@@ -1,6 +1,5 @@
 """The speaker recipe with DeepTalk and the losses that compare clips, from end to end."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from recipe_modules import load_recipe
 
 from emovec import experiment
 from emovec.audio.loading import load
@@ -46,12 +46,7 @@ class KilledError(Exception):
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
-    file = ROOT / "recipes" / "speaker" / "train.py"
-    spec = importlib.util.spec_from_file_location("deeptalk_train", file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["deeptalk_train"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_recipe("speaker/train.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Speaker verification by pair of emotions from end to end on the small corpus."""
 
 import csv
-import importlib.util
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from matplotlib.figure import Figure
+from recipe_modules import load_recipe
 
 from emovec.backends.scoring import Scoring
 from emovec.errors import HparamError, ManifestError, SplitError, StorageError
@@ -32,12 +32,7 @@ Verify = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def main() -> Callable[[list[str]], None]:
-    path = ROOT / "recipes/verification/eer_matrix.py"
-    spec = importlib.util.spec_from_file_location("eer_matrix", path)
-    recipe = importlib.util.module_from_spec(spec)
-    sys.modules["eer_matrix"] = recipe
-    spec.loader.exec_module(recipe)
-    return recipe.main
+    return load_recipe("verification/eer_matrix.py").main
 
 
 def arguments(corpus: Path, folder: Path, *options: str) -> list[str]:
@@ -482,7 +477,7 @@ def test_all_pairs_are_written_after_the_result(main, table, small_corpus, tmp_p
         assert (path.parent / "result.json").is_file()
         raise StorageError("the disk is full")
 
-    monkeypatch.setattr(sys.modules["eer_matrix"], "write_pairs", full)
+    monkeypatch.setattr(load_recipe("verification/eer_matrix.py"), "write_pairs", full)
     given = f"--embeddings=[{table}]", "--write_trials"
     with pytest.raises(StorageError, match="full"):
         main(arguments(small_corpus, tmp_path / "run", *given))

@@ -1,6 +1,5 @@
 """Extraction of embeddings from end to end on the small corpus."""
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from recipe_modules import load_recipe
 
 from emovec.cli import main as command
 from emovec.encoders.resnet import ResNet
@@ -25,11 +25,7 @@ RECIPE = ROOT / "recipes" / "embeddings" / "extract.py"
 
 @pytest.fixture(scope="module")
 def main() -> Callable[[list[str]], None]:
-    spec = importlib.util.spec_from_file_location("embeddings_extract", RECIPE)
-    recipe = importlib.util.module_from_spec(spec)
-    sys.modules["embeddings_extract"] = recipe
-    spec.loader.exec_module(recipe)
-    return recipe.main
+    return load_recipe("embeddings/extract.py").main
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """Frozen transfer from end to end on the small corpus."""
 
 import csv
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from recipe_modules import load_recipe
 
 from emovec.encoders.resnet import ResNet
 from emovec.encoders.store import save_model
@@ -24,11 +23,7 @@ Probe = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def main() -> Callable[[list[str]], None]:
-    spec = importlib.util.spec_from_file_location("ser_frozen", ROOT / "recipes/ser/frozen.py")
-    recipe = importlib.util.module_from_spec(spec)
-    sys.modules["ser_frozen"] = recipe
-    spec.loader.exec_module(recipe)
-    return recipe.main
+    return load_recipe("ser/frozen.py").main
 
 
 @pytest.fixture

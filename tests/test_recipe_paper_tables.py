@@ -1,11 +1,11 @@
 """The table of a paper with a recipe that only pretends, and once with the real one."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from recipe_modules import load_recipe
 from ruamel.yaml import YAML
 
 from emovec.encoders.resnet import ResNet
@@ -54,15 +54,7 @@ VARIANTS = [
 ]
 
 
-def load():
-    path = ROOT / "recipes" / "paper_tables.py"
-    spec = importlib.util.spec_from_file_location("paper_tables", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MAIN = load().main
+MAIN = load_recipe("paper_tables.py").main
 
 
 @pytest.fixture

@@ -1,16 +1,15 @@
 """Separation of emotion and identity from end to end on the small corpus."""
 
 import csv
-import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from recipe_modules import load_recipe
 
 import emovec
 from emovec.errors import HparamError, SplitError
@@ -42,13 +41,7 @@ Train = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def main() -> Callable[[list[str]], None]:
-    spec = importlib.util.spec_from_file_location(
-        "privacy_train", ROOT / "recipes/privacy/train.py"
-    )
-    recipe = importlib.util.module_from_spec(spec)
-    sys.modules["privacy_train"] = recipe
-    spec.loader.exec_module(recipe)
-    return recipe.main
+    return load_recipe("privacy/train.py").main
 
 
 def run(main: Callable, corpus: Path, folder: Path, *options: str, file: str = "lrvae") -> Path:

@@ -1,24 +1,17 @@
 """The paper's table of LR-VAE from end to end on the small corpus."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from recipe_modules import load_recipe
 
 from emovec.tables.results import read_result
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def main() -> Callable[[list[str]], None]:
-    spec = importlib.util.spec_from_file_location("tables_lrvae", ROOT / "recipes/paper_tables.py")
-    recipe = importlib.util.module_from_spec(spec)
-    sys.modules["tables_lrvae"] = recipe
-    spec.loader.exec_module(recipe)
-    return recipe.main
+    return load_recipe("paper_tables.py").main
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """The speaker recipe from end to end on the small corpus."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from recipe_modules import load_recipe
 
 from emovec import experiment
 from emovec.audio.loading import load
@@ -46,12 +46,7 @@ class KilledError(Exception):
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
-    file = ROOT / "recipes" / "speaker" / "train.py"
-    spec = importlib.util.spec_from_file_location("speaker_train", file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["speaker_train"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_recipe("speaker/train.py")
 
 
 def command(corpus: Path, folder: Path, *more: str) -> list[str]:

@@ -1,13 +1,12 @@
 """A table of embeddings in, the matrix of the recipe out."""
 
-import importlib.util
-import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from recipe_modules import load_recipe
 
 from emovec.metrics.verification import equal_error_rate
 from emovec.tables import embedding_files
@@ -64,14 +63,11 @@ def test_rates_of_the_table_s_own_columns(emovec, table, voices, tmp_path, flag)
 
 
 def test_the_recipe_finds_the_same(emovec, table, small_corpus, tmp_path):
-    path = ROOT / "recipes" / "verification" / "eer_matrix.py"
-    spec = importlib.util.spec_from_file_location("eer_matrix_beside", path)
-    recipe = importlib.util.module_from_spec(spec)
-    sys.modules["eer_matrix_beside"] = recipe
-    spec.loader.exec_module(recipe)
     corpus = [str(ROOT / "hparams" / "verification.yaml"), "--corpus=manifest"]
     corpus += [f"--data_folder={small_corpus}", f"--run_folder={tmp_path / 'recipe'}"]
-    recipe.main([*corpus, f"--embeddings=[{table}]", "--draws=50", "--device=cpu"])
+    load_recipe("verification/eer_matrix.py").main(
+        [*corpus, f"--embeddings=[{table}]", "--draws=50", "--device=cpu"]
+    )
     options = ("--manifest", small_corpus, "--draws=50", "--centre=True", "--standardise=True")
     assert emovec("eer-matrix", table, "--output", tmp_path / "out", *options).exit_code == 0
     one, two = (read_result(tmp_path / name / "result.json") for name in ("recipe", "out"))
