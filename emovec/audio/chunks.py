@@ -12,9 +12,10 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from emovec.audio.augment import Augmentation
+from emovec.audio.augment import Augmentation, change_speed
 from emovec.audio.batches import Batch, pad
 from emovec.audio.loading import load
+from emovec.audio.speeds import speed_of
 from emovec.errors import TrainingError
 from emovec.tables.manifest import Utterance
 
@@ -40,7 +41,7 @@ class ChunkBatches(Dataset):
     """Reads the batch that a list of chunks names.
 
     Args:
-        utterances: N rows of a manifest
+        utterances: N rows of a manifest, at speeds of their own
         root: folder that their paths are relative to
         targets: by name (N, ...) what is to be predicted
         sample_rate: in Hz
@@ -72,13 +73,15 @@ class ChunkBatches(Dataset):
 
     def _wave(self, chunk: Chunk) -> np.ndarray:
         utterance = self.utterances[chunk.row]
+        speed = speed_of(utterance)
         wave = load(
             self.root / utterance.path,
-            (utterance.start or 0.0) + chunk.start,
+            (utterance.start or 0.0) + chunk.start * speed,
             utterance.stop,
             sample_rate=self.sample_rate,
-            max_seconds=chunk.seconds,
+            max_seconds=chunk.seconds * speed,
         )
+        wave = change_speed(wave, speed)
         if self.augmentation is None:
             return wave
         return self.augmentation(wave, self.sample_rate, utterance.id, chunk.epoch)

@@ -101,7 +101,7 @@ def _drawn(
     assignments = [
         row
         for corpus in prepared
-        for row in hold_out(_of(corpus.info.name, utterances), held_out, seed)
+        for row in hold_out(_of(corpus.info.name, utterances), held_out, held_out, seed)
     ]
     check = check_splits(utterances, assignments, allow_leak=allow_leak, needed=SPLITS)
     write_splits(prepared_folder / "splits" / f"{PROTOCOL}.csv", assignments)

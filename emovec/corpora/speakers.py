@@ -66,6 +66,7 @@ def select_speakers(
     prepared_folder: Path,
     *,
     held_out: float,
+    validation: float | None = None,
     seed: int,
     allow_partial: bool,
     allow_leak: bool,
@@ -77,20 +78,22 @@ def select_speakers(
     Args:
         sources: as :func:`read_corpora` takes them
         prepared_folder: for a folder of tables of each corpus, and splits/
-        held_out: share of each corpus' speakers to test on, and again so many to validate on
+        held_out: share of each corpus' speakers to test on
+        validation: share of them to validate on; None: as many
         seed: of the draws
         allow_partial: go on with incomplete copies
         allow_leak: go on if the same audio is in two splits
 
     Raises:
         CorpusError: if a corpus cannot be read, or two have one name
-        HparamError: if the share is not in (0, 1/2)
+        HparamError: if a share is not above 0, or both together are not below 1
         SplitError: if nobody is left to train, to validate or to test on, or audio leaks
     """
-    if not 0 < held_out < 0.5:
+    validation = held_out if validation is None else validation
+    if min(held_out, validation) <= 0 or held_out + validation >= 1:
         raise HparamError(
-            f"held_out is {held_out}; expected above 0 and below 0.5, as it is held out twice. "
-            "Change it."
+            f"held_out is {held_out} to test on, and {validation} to validate on; expected shares "
+            "above 0 that are below 1 together. Change them."
         )
     prepared = read_corpora(sources, prepared_folder, allow_partial)
     utterances = [u for corpus in prepared for u in corpus.utterances]
@@ -99,7 +102,7 @@ def select_speakers(
     assignments = [
         row
         for corpus in prepared
-        for row in hold_out([u for u in corpus.utterances if u.speaker], held_out, seed)
+        for row in hold_out([u for u in corpus.utterances if u.speaker], held_out, validation, seed)
     ]
     known = _known(utterances, assignments, seed)
     check = check_splits(
@@ -222,14 +225,16 @@ def with_name(corpus: str, root: Path, utterances: Iterable[Utterance]) -> list[
     ]
 
 
-def hold_out(utterances: Sequence[Utterance], share: float, seed: int) -> list[Assignment]:
-    """Splits of one corpus; one of too few speakers is trained on as a whole."""
+def hold_out(
+    utterances: Sequence[Utterance], test: float, validation: float, seed: int
+) -> list[Assignment]:
+    """Splits of one corpus by shares; one of too few speakers is trained on as a whole."""
     clips = Counter(u.speaker for u in utterances)
     several = [u for u in utterances if clips[u.speaker] > 1]
     if len({u.speaker for u in several}) < 3:
         return [Assignment(u.id, 0, "train") for u in utterances]
     single = [Assignment(u.id, 0, "train") for u in utterances if clips[u.speaker] == 1]
-    return single + by_speaker(several, seed, 1 - 2 * share, share, share)
+    return single + by_speaker(several, seed, 1 - test - validation, validation, test)
 
 
 def _known(

@@ -57,6 +57,20 @@ class Embedded:
     embeddings: NDArray[np.float32]
 
 
+def by_corpus(embedded: Embedded) -> list[Embedded]:
+    """Clips of each corpus, whose name the prefix ends in; none if there is just one."""
+    names = np.array([corpus_of(u) for u in embedded.utterances])
+    several = np.unique(names) if len(set(names)) > 1 else []
+    return [
+        Embedded(
+            f"{embedded.prefix}{name}/",
+            [u for u, of in zip(embedded.utterances, names, strict=True) if of == name],
+            embedded.embeddings[names == name],
+        )
+        for name in several
+    ]
+
+
 def verification_metrics(embedded: Embedded, seed: int) -> tuple[list[Metric], list[str]]:
     """EER and minimum detection cost of all pairs, within a corpus and also within a gender.
 
@@ -131,7 +145,8 @@ def write_speaker_run(
         started: with its time zone
         device: what the model ran on
     """
-    measured = [verification_metrics(embedded, hparams["seed"]) for embedded in tested]
+    parts = [part for embedded in tested for part in (embedded, *by_corpus(embedded))]
+    measured = [verification_metrics(part, hparams["seed"]) for part in parts]
     metrics = [metric for found, _ in measured for metric in found]
     warnings = [warning for _, found in measured for warning in found]
     facts = selection_facts(

@@ -18,6 +18,7 @@ from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from emovec import experiment
 from emovec.audio.augment import Augmentation
+from emovec.audio.speeds import with_speakers_at
 from emovec.corpora.speaker_tests import read_tests
 from emovec.corpora.speakers import SpeakerSelection, select_speakers
 from emovec.encoders.base import Encoder
@@ -42,6 +43,7 @@ class Hparams:
     test_corpora: list[str]
     prepared_folder: str
     held_out: float
+    validation: float | None
     split_seed: int
     allow_partial: bool
     allow_leak: bool
@@ -55,6 +57,7 @@ class Hparams:
     speech: str | None
     impulse_responses: str | None
     augmentation: Augmentation
+    speaker_speeds: list[float]
     chunk_seconds: list[float]
     batch_size: int
     micro_batches: int
@@ -79,9 +82,10 @@ def main(argv: list[str]) -> None:
     clips, tests, skipped = audible_clips(
         hparams.encoder, *read_clips(hparams), hparams.valid_seconds
     )
-    brain, loaders = brain_and_loaders(run, clips, tests)
+    heard = with_speakers_at(hparams.speaker_speeds, clips.train)
+    brain, loaders = brain_and_loaders(run, heard, clips.valid, tests)
     augmentation = augmentation_of(hparams, clips.train)
-    training = loaders.chunks(clips.train, augmentation)
+    training = loaders.chunks(heard, augmentation)
     run.begin()
     brain.train(training, loaders.whole_clips([*clips.known, *clips.valid]))
     tested = [embedded(brain, loaders, prefix, test) for prefix, test in tests.items()]
@@ -104,13 +108,16 @@ def main(argv: list[str]) -> None:
 
 
 def brain_and_loaders(
-    run: experiment.Experiment, clips: SpeakerSelection, tests: dict[str, list[Utterance]]
+    run: experiment.Experiment,
+    training: list[Utterance],
+    valid: list[Utterance],
+    tests: dict[str, list[Utterance]],
 ) -> tuple[TaskBrain, SpeakerLoaders]:
     """What trains, and what it reads."""
     hparams = run.hparams
-    held_out = [*clips.valid, *(u for test in tests.values() for u in test)]
+    held_out = [*valid, *(u for test in tests.values() for u in test)]
     task, model = task_and_model(
-        clips.train, held_out, hparams.encoder, hparams.criterion, hparams.criterion_options
+        training, held_out, hparams.encoder, hparams.criterion, hparams.criterion_options
     )
     brain = TaskBrain(
         task,
@@ -156,6 +163,7 @@ def read_clips(hparams: Hparams) -> tuple[SpeakerSelection, dict[str, list[Utter
         hparams.corpora,
         folder,
         held_out=hparams.held_out,
+        validation=hparams.validation,
         seed=hparams.split_seed,
         allow_partial=hparams.allow_partial,
         allow_leak=hparams.allow_leak,
