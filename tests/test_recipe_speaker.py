@@ -330,7 +330,11 @@ def fails(
         (["--chunk_seconds=[]"], TrainingError, r"chunk_seconds is \[\]; expected"),
         (["--chunk_seconds=[0.01, 0.2]"], HparamError, "expected at least 0.025 s, a frame"),
         (["--batch_size=1"], TrainingError, "batch_size is 1; expected at least 2"),
-        (["--held_out=0.5"], HparamError, "held_out is 0.5; expected above 0 and below 0.5"),
+        (
+            ["--held_out=0.5"],
+            HparamError,
+            "held_out is 0.5 to test on, and 0.5 to validate on; expected",
+        ),
         (["--held_out=0.1"], SplitError, r"valid: speakers of each corpus are \{'small': 1\}"),
         (["--valid_seconds=0.01"], SplitError, "known: 0 clips are left, 3 left out .*too short"),
         (["--corpora=[]"], CorpusError, "corpora is empty"),

@@ -214,8 +214,16 @@ def test_no_speakers_at_all(make: Callable, select: Callable) -> None:
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 0.5, 0.9])
 def test_an_impossible_share(make: Callable, select: Callable, share: float) -> None:
-    with pytest.raises(HparamError, match=f"held_out is {share}; expected above 0 and below 0.5"):
+    with pytest.raises(HparamError, match=rf"held_out is {share} to test on, .*; expected shares"):
         select(make("a", [3] * 9), held_out=share)
+
+
+def test_fewer_speakers_to_validate_on_than_to_test_on(make: Callable, select: Callable) -> None:
+    found = select(make("a", [3] * 20), held_out=0.3, validation=0.1)
+    speakers = {name: len({u.speaker for u in getattr(found, name)}) for name in ("valid", "test")}
+    assert speakers == {"valid": 2, "test": 6}
+    with pytest.raises(HparamError, match=r"0.3 to test on, and 0.7 to validate on; .* below 1"):
+        select(make("b", [3] * 20), held_out=0.3, validation=0.7)
 
 
 def test_no_corpus(select: Callable) -> None:

@@ -1,14 +1,13 @@
 """Training: same seed, same numbers; a resumed run is an unbroken one; two processes are one."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from gloo_processes import in_processes
 from speechbrain.utils.run_opts import RunOptions
-from torch import distributed, multiprocessing
 
 from emovec.audio.batches import EffectiveBatches, UtteranceBatches, make_loader
 from emovec.encoders.pooling import StylePooling
@@ -116,21 +115,14 @@ def test_a_finished_run_is_not_trained_again(small_corpus: Path, tmp_path: Path)
     assert first[0] == again[0] and (first[1] == again[1]).all()
 
 
-def work(rank: int, processes: int, port: int, corpus: Path, folder: Path) -> None:
-    os.environ.update(
-        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), LOCAL_RANK=str(rank)
-    )
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", rank=rank, world_size=processes)
+def work(rank: int, processes: int, corpus: Path, folder: Path) -> None:
     rows, predicted = train(corpus, folder)
     if rank == 0:
         torch.save({"rows": numbers(rows), "predicted": predicted.tolist()}, folder / "found.pt")
-    distributed.destroy_process_group()
 
 
 def test_two_processes_train_as_one(small_corpus: Path, tmp_path: Path, unbroken: tuple) -> None:
-    port = 28400 + os.getpid() % 1000
-    multiprocessing.spawn(work, (2, port, small_corpus, tmp_path), nprocs=2)
+    in_processes(work, 2, small_corpus, tmp_path)
     found = torch.load(tmp_path / "found.pt", weights_only=True)
     for row, expected in zip(found["rows"], numbers(unbroken[0]), strict=True):
         assert row["train/loss"] == pytest.approx(expected["train/loss"], abs=1e-3)

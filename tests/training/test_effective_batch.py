@@ -1,12 +1,12 @@
 """Gradients over micro-batches and processes equal those of one graph over all clips."""
 
 import contextlib
-import os
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
+from gloo_processes import in_processes
+from torch import Tensor, nn
 
 from emovec.audio.batches import Batch
 from emovec.training.effective_batch import (
@@ -115,19 +115,14 @@ def test_a_mean_of_micro_batch_losses_would_not() -> None:
     assert (model.last.weight.grad / len(SIZES) - expected).abs().max() > 1e-3
 
 
-def work(rank: int, processes: int, port: int, folder: Path) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", rank=rank, world_size=processes)
+def work(rank: int, processes: int, folder: Path) -> None:
     torch.save(accumulated(rank, processes), folder / f"{rank}.pt")
-    distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize("processes", [2, 3])
 def test_processes_equal_one_graph_with_dropout_on(processes: int, tmp_path: Path) -> None:
     """Three processes have unequal shares of the four micro-batches."""
-    port = 29400 + os.getpid() % 1000 + processes
-    multiprocessing.spawn(work, (processes, port, tmp_path), nprocs=processes)
+    in_processes(work, processes, tmp_path)
     for rank in range(processes):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert_same(found, one_graph())

@@ -1,13 +1,13 @@
 """Losses between clips in a training: of whole effective batches, however they are shared."""
 
 import contextlib
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
+from gloo_processes import in_processes
+from torch import Tensor, nn
 
 from emovec.audio.batches import Batch
 from emovec.encoders.base import Encoder
@@ -126,20 +126,15 @@ def test_a_mean_of_micro_batch_losses_would_not() -> None:
     assert abs(torch.stack(parts).mean().item() - expected) > 1e-3
 
 
-def work(rank: int, processes: int, port: int, folder: Path) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", rank=rank, world_size=processes)
+def work(rank: int, processes: int, folder: Path) -> None:
     found = [accumulated(*criterion, 4, rank, processes) for criterion in CRITERIA]
     torch.save(found, folder / f"{rank}.pt")
-    distributed.destroy_process_group()
 
 
 @pytest.mark.slow
 def test_processes_equal_one_batch(tmp_path: Path) -> None:
     """Their clips come in another order, on which random negatives do not depend."""
-    port = 30400 + os.getpid() % 1000
-    multiprocessing.spawn(work, (2, port, tmp_path), nprocs=2)
+    in_processes(work, 2, tmp_path)
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         for (criterion, options), of_criterion in zip(CRITERIA, found, strict=True):
