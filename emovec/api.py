@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from emovec.audio.clips import File
 from emovec.encoders.base import Encoder
 from emovec.encoders.cards import read_card
-from emovec.encoders.locating import find_model, shipped
+from emovec.encoders.locating import USUAL_ENCODER, find_model, usual
 from emovec.encoders.store import load_model
 from emovec.errors import ModelError
 from emovec.loaded import EncoderModel, Engine, Model
@@ -46,8 +46,6 @@ __all__ = [
     "similarity",
     "usual_encoder",
 ]
-
-USUAL = "xvector"  # the encoder where none is named
 
 
 @overload
@@ -172,11 +170,4 @@ def usual_encoder() -> str:
     Raises:
         ModelError: if it does not come with this release
     """
-    names = [listing.name for listing in shipped()]
-    if USUAL not in names:
-        raise ModelError(
-            f"no model named, and the usual one, {USUAL!r}, does not come with this release "
-            f"({', '.join(names) or 'none does'}); expected a model folder, a name of those, or "
-            "organisation/name@revision of the Hugging Face hub. Name one."
-        )
-    return USUAL
+    return usual(USUAL_ENCODER, "a model, or on the command line --encoder")

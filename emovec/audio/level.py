@@ -37,3 +37,23 @@ def level(waves: Tensor, lengths: Tensor) -> Tensor:
     power = waves.square().sum(dim=1, keepdim=True) / lengths.clamp_min(1)[:, None]
     least = 10 ** (LEAST_DBFS / 20)
     return waves * torch.where(power > 0, least * power.rsqrt(), 1.0).clamp_min(1.0)
+
+
+def unit_variance(waves: Tensor, lengths: Tensor) -> Tensor:
+    """Clips with mean 0 and mean square 1, as WavLM large and WavLM on log-mel take them.
+
+    Args:
+        waves: (B, T) samples
+        lengths: (B,) int64 valid samples, at least 1
+
+    Returns:
+        (B, T), the same but for rounding whatever gain and offset a clip had; zero behind the valid
+        samples, and throughout where a clip is constant
+
+    >>> unit_variance(torch.tensor([[1.0, 3.0, 7.0]]), torch.tensor([2]))
+    tensor([[-1.,  1.,  0.]])
+    """
+    mean = zero_padding(waves, lengths).sum(dim=1, keepdim=True) / lengths[:, None]
+    centred = zero_padding(waves - mean, lengths)
+    power = centred.square().sum(dim=1, keepdim=True) / lengths[:, None]
+    return centred * torch.where(power > 0, power.rsqrt(), 0.0)

@@ -26,12 +26,10 @@ from emovec.commands.shared import (
 if TYPE_CHECKING:
     from emovec.tables.corpus import Skip
 
-PREDICTING = ("affect_model", "emotion_model")  # classes of the registry
-
 
 @click.command(short_help="Affect and emotion of files, folders or a manifest.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--model", help=f"{MODEL_HELP} Default: the first of `emovec models` that predicts.")
+@click.option("--model", help=f"{MODEL_HELP} Default: affect-small, which comes along.")
 @click.option("--csv", "csv_file", type=PATH, help="Write all numbers as a table.")
 @device_option
 @json_option
@@ -84,16 +82,19 @@ def emotion(
 
 
 def _usual_model() -> str:
-    """The first model of the package that predicts."""
-    from emovec.encoders.locating import shipped
+    """The model where none is named; says which, and how to choose another.
 
-    names = [listing.name for listing in shipped() if listing.kind in PREDICTING]
-    if not names:
-        raise click.UsageError(
-            "no --model found, and none that predicts comes with this release; expected, for "
-            "example, the run folder of recipes/ser/train.py."
-        )
-    return names[0]
+    Raises:
+        ModelError: if it does not come with this release
+    """
+    from emovec.encoders.locating import USUAL_PREDICTOR, usual
+
+    name = usual(USUAL_PREDICTOR, "--model, such as the run folder of recipes/ser/train.py")
+    note(
+        f"model: {name}, small, comes along. Others: --model, such as a large one that "
+        "recipes/ser/train.py hparams/emosphere_large.yaml trains"
+    )
+    return name
 
 
 @dataclass(frozen=True)

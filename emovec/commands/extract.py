@@ -13,12 +13,14 @@ from emovec.commands.opened import KEEPS, open_models
 from emovec.commands.shared import (
     MODEL_HELP,
     PATH,
+    USUAL_ENCODER_HELP,
     device_option,
     json_option,
     note,
     print_json,
     progress,
     torchrun_processes,
+    usual_encoder,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ ENGINES = ("torch", "onnx")
 
 @click.command(short_help="Embeddings of files, folders or a manifest.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--encoder", required=True, help=MODEL_HELP)
+@click.option("--encoder", help=f"{MODEL_HELP} {USUAL_ENCODER_HELP}")
 @click.option("--output", required=True, type=PATH, help="Folder of shards.")
 @click.option("--precision", default="fp32", type=click.Choice(PRECISIONS), show_default=True)
 @click.option(
@@ -68,7 +70,7 @@ ENGINES = ("torch", "onnx")
 @json_option
 def extract(
     inputs: Sequence[str],
-    encoder: str,
+    encoder: str | None,
     output: Path,
     allow_failures: int,
     as_json: bool,
@@ -83,7 +85,8 @@ def extract(
     share the work: torchrun --nproc_per_node=2 -m emovec.cli extract ...
     """
     with torchrun_processes() as processes:
-        found = extract_all(inputs, encoder, output, processes=processes, **options)
+        name = encoder or usual_encoder(talk=processes.rank == 0)
+        found = extract_all(inputs, name, output, processes=processes, **options)
         if as_json and processes.rank == 0:
             unread = [asdict(skip) for skip in found.unread]
             print_json({"output": str(output), **asdict(found.extraction), "unread": unread})

@@ -24,6 +24,7 @@ MODEL_HELP = (
     "A folder, a run's folder, a name of `emovec models`, or organisation/name@revision of the "
     "Hugging Face hub."
 )
+USUAL_ENCODER_HELP = "Default: xvector-small, which comes along."
 
 _SECONDS_A_LINE = 30.0  # where progress is no bar
 
@@ -74,6 +75,20 @@ def model_name(name: str) -> str:
     from emovec.encoders.locating import folder_of_run
 
     return str(folder_of_run(Path(name))) if Path(name).is_dir() else name
+
+
+def usual_encoder(*, talk: bool = True) -> str:
+    """The encoder where none is named; says which, and how to choose another.
+
+    Raises:
+        ModelError: if it does not come with this release
+    """
+    from emovec.encoders.locating import USUAL_ENCODER, usual
+
+    name = usual(USUAL_ENCODER, "--encoder")
+    if talk:
+        note(f"encoder: {name}, small, comes along. Others: --encoder, see `emovec models`")
+    return name
 
 
 def stamps(card: str) -> list[str]:

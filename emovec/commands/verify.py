@@ -4,6 +4,7 @@ import click
 
 from emovec.commands.shared import (
     MODEL_HELP,
+    USUAL_ENCODER_HELP,
     device_option,
     json_option,
     model_name,
@@ -11,6 +12,7 @@ from emovec.commands.shared import (
     print_json,
     printable,
     stamps,
+    usual_encoder,
 )
 
 
@@ -23,7 +25,7 @@ class NoAnswer(click.ClickException):
 @click.command(short_help="How alike the speakers of two files are.")
 @click.argument("a")
 @click.argument("b")
-@click.option("--encoder", help=f"{MODEL_HELP} Default: xvector, where it comes along.")
+@click.option("--encoder", help=f"{MODEL_HELP} {USUAL_ENCODER_HELP}")
 @click.option("--threshold", type=click.FloatRange(-1, 1), help="Least similarity of one speaker.")
 @device_option
 @json_option
@@ -46,7 +48,7 @@ def verify(
     from emovec.errors import EmovecError
 
     try:
-        name = model_name(encoder) if encoder else api.usual_encoder()
+        name = model_name(encoder) if encoder else usual_encoder()
         model = api.load_of_clips(name, device=device)
         if not isinstance(model, api.EncoderModel):
             raise NoAnswer(

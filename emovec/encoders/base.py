@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from emovec.audio.padding import zero_padding
 from emovec.encoders.graph_pieces import Pieces, whole_clips
-from emovec.errors import AudioError
+from emovec.errors import AudioError, ModelError
 
 
 def valid_mean(frames: Tensor, lengths: Tensor) -> Tensor:
@@ -92,6 +92,19 @@ class Encoder(nn.Module):
     def class_features(self, embeddings: Tensor) -> Tensor:
         """What a classifier takes of embeddings (B, E): (B, E), the same unless normalised."""
         return embeddings
+
+    def feature_frames(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames (B, F', D), and (B,) of them, of features (B, F, M) of ``describe`` without padding.
+
+        For exported graphs of what stands on an encoder's frames.
+
+        Raises:
+            ModelError: if the encoder has none
+        """
+        raise ModelError(
+            f"{type(self).__name__}: its frames cannot be exported; expected those of a WavLM or "
+            "a ResNet. Use torch."
+        )
 
     def pieces(self, features: Tensor, counts: Tensor) -> Pieces:
         """What of the features (B, F, M) of ``describe`` goes through an exported graph."""

@@ -18,6 +18,7 @@ from emovec.tables.files import is_git_lfs_pointer
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "card.md"
 CHECKSUM = "weights_sha256"
+SHIPPED = "shipped"  # key of a reference to a model that comes with the package
 
 PICKLES = ".pt .pth .pt2 .ptl .bin .ckpt .pkl .pickle .dill .joblib .npy .npz .mat .h5 .hdf5 .keras"
 ARCHIVES = ".zip .tar .tgz .gz .bz2 .xz .7z .nemo .mar .whl .egg"
@@ -99,7 +100,7 @@ def read_config(path: Path) -> dict[str, Any]:
 def config_faults(config: dict[str, Any], path: Path) -> list[str]:
     """Faults of a config.json: unknown classes, and arguments that point elsewhere."""
     description = {key: value for key, value in config.items() if key != CHECKSUM}
-    return list(_description_faults(description, path))
+    return list(_description_faults(description, path, outermost=True))
 
 
 def checksum_faults(config: dict[str, Any], found: str, weights: Path) -> list[str]:
@@ -124,6 +125,22 @@ def is_description(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"class", "arguments"}
 
 
+def is_reference(value: Any) -> bool:
+    """Whether a value of a config stands for a model that comes with the package.
+
+    It names the model and the checksum of its weights, never a path.
+
+    >>> is_reference({"shipped": "emotion-small", "weights_sha256": "0a1b"})
+    True
+    """
+    return isinstance(value, dict) and set(value) == {SHIPPED, CHECKSUM}
+
+
+def references(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Arguments of a config that are references, by name."""
+    return {name: value for name, value in config["arguments"].items() if is_reference(value)}
+
+
 def leaves_folder(text: str) -> bool:
     r"""Whether a text is an address, an absolute path, or one that climbs.
 
@@ -136,7 +153,7 @@ def leaves_folder(text: str) -> bool:
     return bool(windows.root) or ".." in windows.parts or "://" in text or text.startswith("~")
 
 
-def _description_faults(description: Any, path: Path) -> Iterator[str]:
+def _description_faults(description: Any, path: Path, *, outermost: bool = False) -> Iterator[str]:
     if not is_description(description) or not isinstance(description["arguments"], dict):
         yield f"{path}: {reprlib.repr(description)} found; expected 'class' and 'arguments'."
         return
@@ -149,6 +166,12 @@ def _description_faults(description: Any, path: Path) -> Iterator[str]:
     for key, value in arguments.items():
         if is_description(value):
             yield from _description_faults(value, path)
+        elif is_reference(value):
+            if not outermost:  # so that none leads to another
+                yield (
+                    f"{path}: {reprlib.repr(key)} is a shipped model inside of another; expected "
+                    "one as an argument of the whole. Do not load it unless you know why."
+                )
         elif key in READING and value is not None:
             yield (
                 f"{path}: {key} is {reprlib.repr(value)}; expected null, since the weights are in "

@@ -3,6 +3,7 @@
 Shapes: B batch, T samples, F frames, M bands, D features.
 """
 
+from math import prod
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emovec.audio.level import unit_variance
 from emovec.audio.padding import frame_counts, valid_mask, zero_padding
 
 WINDOW, HOP, BANDS = 400, 160, 80  # 25 ms, 10 ms at 16 kHz
@@ -68,12 +70,16 @@ class MelFrontEnd(nn.Module):
     Args:
         width: D, features a frame
         sample_rate: Hz
+        normalize_waves: whether each clip is brought to mean 0 and variance 1 over its valid
+            samples first; else the waves should come so, whole corpora alike
     """
 
     shortest = WINDOW + HOP * ((KERNEL - 1) * (1 + STRIDE))
+    hop = HOP * STRIDE**2
 
-    def __init__(self, width: int, sample_rate: int):
+    def __init__(self, width: int, sample_rate: int, normalize_waves: bool = False):
         super().__init__()
+        self.normalize_waves = normalize_waves
         self.log_mel = LogMel(sample_rate)
         self.convolutions = nn.ModuleList(
             [nn.Conv1d(BANDS, width, KERNEL, STRIDE), nn.Conv1d(width, width, KERNEL, STRIDE)]
@@ -84,6 +90,8 @@ class MelFrontEnd(nn.Module):
 
     def describe(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mel (B, F, M) of waves (B, T) with (B,) valid samples, and (B,) valid frames."""
+        if self.normalize_waves:
+            waves = unit_variance(waves, lengths)
         return self.log_mel(waves), frame_counts(lengths, WINDOW, HOP)
 
     def convolve(self, bands: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,6 +129,7 @@ class SampleFrontEnd(nn.Module):
 
     Attributes:
         conv_layers: a ModuleList of torchaudio's blocks
+        hop: samples from one frame to the next
 
     Args:
         extractor: the feature extractor of ``torchaudio.models.wavlm_model``
@@ -134,6 +143,7 @@ class SampleFrontEnd(nn.Module):
         super().__init__()
         self.conv_layers = extractor.conv_layers
         self.normalize_waves = normalize_waves
+        self.hop = prod(block.stride for block in extractor.conv_layers)
         self.shortest = 1
         for block in reversed(extractor.conv_layers):
             self.shortest = (self.shortest - 1) * block.stride + block.kernel_size

@@ -1,14 +1,26 @@
 """Where a model is: a folder, one that comes with the package, or one of the Hugging Face hub."""
 
 import re
+import reprlib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from emovec.audio.opensmile import FEATURE_SETS
 from emovec.encoders import cards
-from emovec.encoders.folders import CONFIG, WEIGHTS, read_config
+from emovec.encoders.folders import (
+    CONFIG,
+    WEIGHTS,
+    checksum_faults,
+    missing_files,
+    read_config,
+)
 from emovec.errors import ModelError
+from emovec.tables.files import checksum
+
+# What is used where none is named; hparams and the help of commands say the same
+USUAL_ENCODER, USUAL_PREDICTOR = "xvector-small", "affect-small"
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -66,6 +78,74 @@ def folder_of_run(folder: Path) -> Path:
     inside = folder / "model"
     is_run = (inside / CONFIG).is_file() and not (folder / CONFIG).is_file()
     return inside if is_run else folder
+
+
+def shipped_folder(name: Any) -> Path:
+    """The folder of a model that comes with the package; paths are no names.
+
+    Args:
+        name: may be a stranger's, and of any type
+
+    Raises:
+        ModelError: if there is none of that name
+    """
+    names = _shipped_names()
+    if name not in names:
+        raise ModelError(
+            f"{reprlib.repr(name)}: does not come with this release "
+            f"({', '.join(names) or 'no model does'}); expected a name of `emovec models`. Install "
+            "the release that has it."
+        )
+    return _shipped_folder() / str(name)
+
+
+def place_of(name: str) -> Path:
+    """Where a model of the package lies, or would lie."""
+    return _shipped_folder() / name
+
+
+def usual(name: str, instead: str) -> str:
+    """The name of a model that is used where none is named.
+
+    Args:
+        name: ``USUAL_ENCODER`` or ``USUAL_PREDICTOR``
+        instead: what to pass to choose another
+
+    Raises:
+        ModelError: if it does not come with this release
+    """
+    names = _shipped_names()
+    if name not in names:
+        raise ModelError(
+            f"no model named, and the usual one, {name!r}, does not come with this release "
+            f"({', '.join(names) or 'none does'}); expected a model folder, a name of those, or "
+            f"organisation/name@revision of the Hugging Face hub. Pass {instead}."
+        )
+    return name
+
+
+def weights_file(name: str) -> Path:
+    """A file with weights: itself, or that of a model, whose checksum is verified.
+
+    Args:
+        name: a file, a model folder, or a name of :func:`shipped`
+
+    Raises:
+        ModelError: if weights of a model are not those that were saved
+    """
+    if Path(name).is_dir():
+        folder = folder_of_run(Path(name))
+    elif name in _shipped_names() and not Path(name).exists():
+        folder = _shipped_folder() / name
+    else:
+        return Path(name)
+    faults = missing_files(folder)
+    if not faults:
+        found = checksum(folder / WEIGHTS)
+        faults = checksum_faults(read_config(folder / CONFIG), found, folder / WEIGHTS)
+    if faults:
+        raise ModelError("\n".join(faults))
+    return folder / WEIGHTS
 
 
 def shipped() -> list[ModelListing]:

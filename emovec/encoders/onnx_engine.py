@@ -17,7 +17,7 @@ from emovec.encoders.base import Encoder
 from emovec.encoders.budget import MemoryBudget
 from emovec.encoders.folders import config_faults
 from emovec.encoders.onnx_export import FACTS, INPUT, OUTPUT, Facts, export_onnx, require
-from emovec.encoders.registry import create
+from emovec.encoders.store import build
 from emovec.errors import HparamError, ModelError
 
 PIECES_AT_ONCE = 16  # more are no faster, and take memory
@@ -183,19 +183,13 @@ def _front(facts: Facts, path: Path) -> Any:
     Raises:
         ModelError: if there is none such
     """
-    faults = config_faults({"class": facts.encoder, "arguments": facts.arguments}, path)
+    description = {"class": facts.encoder, "arguments": facts.arguments}
+    faults = config_faults(description, path)
     if faults:
         raise ModelError(faults[0])
     size = torch.empty(path.stat().st_size, dtype=torch.uint8, device="meta")
-    try:
-        with MemoryBudget([size], spare_tensors=MOST_TENSORS):
-            encoder = create(facts.encoder, **facts.arguments)
-    # Whatever it raises: the arguments are a stranger's, and constructors trust their types
-    except Exception as error:
-        raise ModelError(
-            f"{path}: the arguments of '{facts.encoder}' do not fit ({error}). "
-            "Was it made by another release?"
-        ) from error
+    with MemoryBudget([size], spare_tensors=MOST_TENSORS):
+        encoder = build(description, path)
     if not isinstance(encoder, Encoder):
         raise ModelError(f"{path}: of '{facts.encoder}'; expected an encoder. Choose another file.")
     for parameter in encoder.parameters():

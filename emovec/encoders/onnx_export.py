@@ -8,6 +8,7 @@ the CPU and is the same code for both engines; what follows, its ``embed_feature
 | ResNet | features, sliding mean, silence dropped | features (B, F, M) |
 | SpeechBrainEncoder | log-mel less its mean over the clip | features (B, F, M) |
 | WavLM tiny | log-mel | features (B, F, M) |
+| PooledEncoder | silence taken out, then as the encoder within | as the encoder within |
 | DeepTalk | level, silence taken out, standardised frames | frames (B, F, M) of M samples |
 | WavLM base, large | large: normalisation of the clip | waves (B, T) |
 
@@ -22,6 +23,8 @@ import hashlib
 import io
 import json
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +35,7 @@ from torch import Tensor, nn
 
 from emovec.encoders.base import Encoder
 from emovec.encoders.registry import REGISTRY
+from emovec.encoders.store import describe
 from emovec.errors import HparamError, ModelError
 from emovec.tables.files import write_atomically
 
@@ -98,15 +102,15 @@ def export_onnx(encoder: Encoder, path: Path) -> None:
 
 def _describe(encoder: Encoder) -> Facts:
     target = f"{type(encoder).__module__}:{type(encoder).__qualname__}"
-    names = [name for name, value in REGISTRY.items() if value == target]
-    if not names or not hasattr(encoder, "embed_features"):
+    if target not in REGISTRY.values() or not hasattr(encoder, "embed_features"):
         raise ModelError(
             f"{target}: cannot be exported; expected an encoder of the registry with `describe` "
             "and `embed_features`. Use torch."
         )
+    description = describe(encoder)
     return Facts(
-        encoder=names[0],
-        arguments=encoder.arguments(),
+        encoder=description["class"],
+        arguments=description["arguments"],
         sample_rate=encoder.sample_rate,
         embedding_size=encoder.embedding_size,
         weights_sha256=weights_checksum(encoder),
@@ -134,7 +138,7 @@ def _trace(encoder: Any) -> bytes:
     device = next(encoder.parameters()).device
     features, _ = encoder.describe(noise.to(device), torch.tensor([samples], device=device))
     buffer: Any = io.BytesIO()  # which torch takes, and does not say so
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), _plain_attention(), warnings.catch_warnings():
         # Of a successor, of shapes as constants (SpeechBrain's and torchaudio's checks), and of
         # constants that onnxruntime folds when torch does not
         warnings.simplefilter("ignore")
@@ -149,6 +153,17 @@ def _trace(encoder: Any) -> bytes:
             dynamo=False,
         )
     return buffer.getvalue()
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """No kernels of torch for a whole attention, which have no name in ONNX."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def require(package: str) -> None:

@@ -14,6 +14,7 @@ REGISTRY = {
     "speechbrain": "emovec.encoders.foreign:SpeechBrainEncoder",
     "resnet": "emovec.encoders.resnet:ResNet",
     "deeptalk": "emovec.encoders.deeptalk:DeepTalk",
+    "pooled_encoder": "emovec.encoders.pooled:PooledEncoder",
     "style_pooling": "emovec.encoders.pooling:StylePooling",
     "attentive_statistics_pooling": "emovec.encoders.pooling:AttentiveStatisticsPooling",
     "mean_pooling": "emovec.encoders.pooling:MeanPooling",

@@ -147,9 +147,13 @@ class ResNet(Encoder):
 
     def embed_features(self, features: Tensor) -> Tensor:
         """Embeddings (B, E) of features (B, F, M) of :meth:`describe` without padding."""
+        return self.project(self.pooling(*self.feature_frames(features)))
+
+    def feature_frames(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames as :class:`Encoder` says."""
         frames = self.network.convolve(features, [None] * len(self.network.stages))
         counts = torch.full((frames.shape[0],), frames.shape[1], device=frames.device)
-        return self.project(self.pooling(frames, counts))
+        return frames, counts
 
     def class_features(self, embeddings: Tensor) -> Tensor:
         """What a classifier of speakers or emotions takes: batch-normalised embeddings (B, E)."""

@@ -29,6 +29,7 @@ from emovec.encoders.folders import (
     stray_links,
 )
 from emovec.encoders.registry import REGISTRY, create, kind
+from emovec.encoders.shipped_parts import put_on_shipped
 from emovec.encoders.weights import (
     first,
     fit_weights,
@@ -45,13 +46,16 @@ __all__ = [
     "CONFIG",
     "REGISTRY",
     "WEIGHTS",
+    "build",
     "check_folder",
     "create",
+    "describe",
     "fit_weights",
     "kind",
     "load_model",
     "read_weights",
     "save_model",
+    "write_model",
 ]
 
 
@@ -68,13 +72,27 @@ def save_model(folder: Path, model: nn.Module, card: str) -> None:
         ModelError: if a class is not in the registry, or an argument is not JSON
         StorageError: if the folder cannot be written; an old one is then as it was
     """
-    config = _describe(model)
+    config = describe(model)
     with folder_atomically(folder) as temporary:
-        _write_weights(temporary / WEIGHTS, model.state_dict())
-        config[CHECKSUM] = checksum(temporary / WEIGHTS)
-        text = _to_json(config, folder)
-        (temporary / CONFIG).write_text(text, encoding="utf-8")
+        write_model(temporary, config, model.state_dict())
         (temporary / CARD).write_text(card, encoding="utf-8")
+
+
+def write_model(folder: Path, config: dict[str, Any], state: Mapping[str, Tensor]) -> None:
+    """Write config.json, with the checksum, and weights into a folder that is there.
+
+    Args:
+        folder: where to
+        config: as :func:`describe` gives it
+        state: weights by name
+
+    Raises:
+        ModelError: if an argument is not JSON
+        StorageError: if the weights cannot be written
+    """
+    _write_weights(folder / WEIGHTS, state)
+    text = _to_json({**config, CHECKSUM: checksum(folder / WEIGHTS)}, folder)
+    (folder / CONFIG).write_text(text, encoding="utf-8")
 
 
 def load_model(folder: Path) -> nn.Module:
@@ -114,12 +132,15 @@ def _open(folder: Path) -> tuple[nn.Module | None, list[str]]:
         return None, faults
     faults = refused_files(folder)
     config, state = _read(folder, faults)
+    if not faults:
+        with _noting(faults):
+            put_on_shipped(config, state, folder / CONFIG, lambda base: _read(base, faults))
     if faults:
         return None, faults
     model = None
     with _noting(faults):
         with MemoryBudget(state.values()):
-            model = _build(config, folder / CONFIG)
+            model = build(config, folder / CONFIG)
         misfits = tensor_faults(model, state)
         if misfits:
             raise ModelError(misfit(model, folder / WEIGHTS, misfits))
@@ -156,25 +177,37 @@ def _noting(faults: list[str]) -> Iterator[None]:
         faults.append(str(error))
 
 
-def _describe(module: nn.Module) -> dict[str, Any]:
-    """Registry name and arguments of a module, those of modules among them nested."""
+def describe(module: nn.Module) -> dict[str, Any]:
+    """Registry name and arguments of a module, those of modules among them nested.
+
+    Raises:
+        ModelError: if a class is not in the registry
+    """
     target = f"{type(module).__module__}:{type(module).__qualname__}"
     names = [name for name, value in REGISTRY.items() if value == target]
     if not names:
         raise ModelError(f"{target}: cannot be saved; expected a class of {sorted(REGISTRY)}.")
     listed: Mapping[str, Any] = module.arguments()  # type: ignore[operator]
     arguments = {
-        name: _describe(value) if isinstance(value, nn.Module) else value
+        name: describe(value) if isinstance(value, nn.Module) else value
         for name, value in listed.items()
     }
     return {"class": names[0], "arguments": arguments}
 
 
-def _build(description: dict[str, Any], path: Path) -> nn.Module:
-    """A module from what :func:`_describe` returned."""
+def build(description: dict[str, Any], path: Path) -> nn.Module:
+    """A module from what :func:`describe` returned, with weights of its own.
+
+    Args:
+        description: class and arguments, which may be a stranger's
+        path: where it was found, for the message
+
+    Raises:
+        ModelError: if the class does not take these arguments
+    """
     name = description["class"]
     arguments = {
-        key: _build(value, path) if is_description(value) else value
+        key: build(value, path) if is_description(value) else value
         for key, value in description["arguments"].items()
     }
     try:

@@ -38,8 +38,8 @@ class Size:
         heads: H of each layer
         feed_forward: width inside a layer
         front_end: "mel", or torchaudio's "group_norm" or "layer_norm" on samples
-        norm_first: whether a layer normalises before its parts instead of behind them; its clips
-            are then normalised, too
+        norm_first: whether a layer normalises before its parts instead of behind them
+        normalize_waves: whether each clip is brought to mean 0 and variance 1 first
         position_kernel: frames that the positional convolution sees
         buckets: number of relative distances that are told apart
         max_distance: frames from which on distances are alike
@@ -51,17 +51,21 @@ class Size:
     feed_forward: int
     front_end: str
     norm_first: bool
+    normalize_waves: bool = False
     position_kernel: int = 128
     buckets: int = 320
     max_distance: int = 800
 
 
-# tiny is [ours]; the others are as published
+# tiny and small are [ours]; the others are as published
 SIZES = {
     "tiny": Size(128, 2, 4, 512, "mel", True, position_kernel=32, buckets=64, max_distance=128),
+    "small": Size(
+        *(192, 6, 6, 768, "mel", True, True), position_kernel=32, buckets=64, max_distance=128
+    ),
     "base": Size(768, 12, 12, 3072, "group_norm", False),
     "base_plus": Size(768, 12, 12, 3072, "group_norm", False),
-    "large": Size(1024, 24, 16, 4096, "layer_norm", True),
+    "large": Size(1024, 24, 16, 4096, "layer_norm", True, True),
 }
 
 
@@ -69,8 +73,8 @@ class WavLM(Encoder):
     """WavLM: a front end on audio, and a transformer with gated relative position bias.
 
     Args:
-        size: a name of ``SIZES``; tiny trains on a CPU, and has
-            half a million parameters, with style pooling and heads a million
+        size: a name of ``SIZES``; tiny and small train on a CPU: tiny has half a million
+            parameters, with style pooling and heads a million; small, 3 million, is pretrained
         weights: None for random ones, "published" for those of torchaudio, fetched on first use,
             or a local file (.pt, .pth, .safetensors)
         freeze_front_end: whether the front end keeps its weights in training
@@ -119,7 +123,7 @@ class WavLM(Encoder):
         self.mask_time_probability, self.mask_time_length = mask_time_probability, mask_time_length
         self.layer_drop = layer_drop
         self.feature_extractor, self.encoder = _build(self.architecture, dropout)
-        self.shortest = self.feature_extractor.shortest
+        self.shortest, self.hop = self.feature_extractor.shortest, self.feature_extractor.hop
         self.layer_weights: nn.Parameter | None = None
         if layers == "weighted":
             self.layer_weights = nn.Parameter(torch.zeros(self.architecture.layers))
@@ -161,10 +165,35 @@ class WavLM(Encoder):
         """
         return self._outputs(*self.describe(waves, lengths))
 
-    def _outputs(self, features: Tensor, counts: Tensor) -> tuple[list[Tensor], Tensor]:
+    def masked_outputs(
+        self, waves: Tensor, lengths: Tensor, mask: Tensor, embedding: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Output of the last layer where some frames are hidden from it, for masked prediction.
+
+        Spans are not drawn besides. Raises what :meth:`frames` does.
+
+        Args:
+            waves: (B, T) float32
+            lengths: (B,) int64 valid samples
+            mask: (B, at least F) bool, which frames are hidden
+            embedding: (D,) what the transformer gets in their place
+
+        Returns:
+            (B, F, D), and (B,) valid frames; what lies behind them has no meaning
+        """
+        outputs, counts = self._outputs(*self.describe(waves, lengths), (mask, embedding))
+        return outputs[-1], counts
+
+    def _outputs(
+        self, features: Tensor, counts: Tensor, hidden: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[list[Tensor], Tensor]:
         features, counts = self.feature_extractor.convolve(features, counts)
         values = self.encoder.feature_projection(features)  # (B, F, D)
-        if self.training and self.mask_time_probability > 0:
+        if hidden is not None:
+            mask, embedding = hidden
+            mask = mask[:, : values.shape[1], None]
+            values = torch.where(mask, embedding.to(values.dtype), values)
+        elif self.training and self.mask_time_probability > 0:
             spans = draw_spans(
                 counts, values.shape[1], self.mask_time_probability, self.mask_time_length
             )
@@ -289,8 +318,8 @@ def _build(size: Size, dropout: float) -> tuple[MelFrontEnd | SampleFrontEnd, nn
         aux_num_out=None,
     )
     if mel:
-        return MelFrontEnd(size.width, SAMPLE_RATE), model.encoder
-    return SampleFrontEnd(model.feature_extractor, size.norm_first), model.encoder
+        return MelFrontEnd(size.width, SAMPLE_RATE, size.normalize_waves), model.encoder
+    return SampleFrontEnd(model.feature_extractor, size.normalize_waves), model.encoder
 
 
 def _check_arguments(arguments: dict[str, Any]) -> None:

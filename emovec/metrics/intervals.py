@@ -13,6 +13,7 @@ def speaker_intervals(
     speakers: Sequence[str],
     draws: int = 1000,
     seed: int = 0,
+    strata: Sequence[str] | None = None,
 ) -> dict[str, Interval | None]:
     """95 % intervals by the percentile bootstrap over speakers, of any number of statistics.
 
@@ -31,9 +32,11 @@ def speaker_intervals(
         speakers: (N,) speaker of each clip
         draws: how often to resample
         seed: of the draws
+        strata: (N,) group that the clip's speaker is of, such as a corpus; as many speakers are
+            drawn from each as it has, so that none is ever missing
 
     Returns:
-        for each statistic its lower and upper bound, or None for one speaker
+        for each statistic its lower and upper bound, or None for one speaker in each group
 
     Raises:
         ValueError: if there are no clips, or a statistic is NaN or infinite in a draw
@@ -46,16 +49,27 @@ def speaker_intervals(
     if len(names) == 0:
         raise ValueError("speakers is empty; expected the speaker of each clip.")
     clips = np.arange(len(speaker_of_clip))
-    if len(names) == 1:
+    groups = _speakers_of_groups(speaker_of_clip, strata)
+    if len(names) == len(groups):
         return dict.fromkeys(statistics(clips))
     random = np.random.default_rng(seed)
     values: dict[str, list[float]] = {name: [] for name in statistics(clips)}
     for _ in range(draws):
-        drawn = random.integers(len(names), size=len(names))
+        drawn = np.concatenate([of[random.integers(len(of), size=len(of))] for of in groups])
         times = np.bincount(drawn, minlength=len(names))  # (S,)
         for name, value in statistics(np.repeat(clips, times[speaker_of_clip])).items():
             values[name].append(value)
     return {name: _interval(name, drawn) for name, drawn in values.items()}
+
+
+def _speakers_of_groups(
+    speaker_of_clip: NDArray[np.int64], strata: Sequence[str] | None
+) -> list[NDArray[np.int64]]:
+    """Numbers of the speakers of each group; without groups all are in one."""
+    if strata is None:
+        return [np.unique(speaker_of_clip)]
+    names = np.asarray(strata)
+    return [np.unique(speaker_of_clip[names == name]) for name in np.unique(names)]
 
 
 def difference_interval(

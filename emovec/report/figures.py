@@ -20,7 +20,13 @@ LARGEST_LABELLED = 10  # classes; the numbers of more do not fit into cells at p
 
 
 # families of metrics and the axis that they are drawn on; the first that there is
-CURVES = {"ccc/": "CCC", "eer/": "EER", "emotion/weighted_f1": "weighted F1"}
+CURVES = {
+    "ccc/": "CCC",
+    "eer/": "EER",
+    "emotion/unweighted_recall_mean_of_corpora": "mean of unweighted recall",
+    "emotion/weighted_f1": "weighted F1",
+    "masked/accuracy": "accuracy on masked frames",
+}
 
 
 def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:

@@ -15,6 +15,7 @@ from emovec.report.cells import commit_cell, count_cell, measured, table, value_
 from emovec.tables.files import write_atomically
 from emovec.tables.results import Result, ResultError, read_result
 
+MEAN_OF_CORPORA = "emotion/unweighted_recall_mean_of_corpora"
 MAIN_METRICS = (
     "ccc/valence",
     "ccc/arousal",
@@ -26,6 +27,7 @@ MAIN_METRICS = (
     "emotion/weighted_f1_mean_of_folds",
     "emotion/macro_f1",
     "emotion/unweighted_recall",
+    MEAN_OF_CORPORA,
     "emotion/accuracy",
     "eer/pooled",
     "eer/same",
@@ -35,6 +37,10 @@ MAIN_METRICS = (
     "min_dcf/pooled",
     "test_ravdess/eer/pooled",
     "test_ravdess/eer/same_gender",
+    "masked/accuracy",
+    "masked/cross_entropy",
+    "unmasked/accuracy",
+    "targets/clusters_used",
     "origin/weighted_f1",
     "origin/eer",
     "identity_free/weighted_f1",
@@ -108,7 +114,10 @@ def _section(recipe: str, corpus: str, protocol: str, runs: Sequence[_Run]) -> s
     plain = {name for name in names if not name.startswith(("baseline_", "variant_"))}
     having = Counter(metric.metric for result in results for metric in result.metrics)
     usual = {name for name in plain if 2 * having[name] >= len(runs)}  # a column few have is wide
-    columns = [name for name in MAIN_METRICS if name in usual] or sorted(plain)
+    main = [name for name in MAIN_METRICS if name in usual]
+    if MEAN_OF_CORPORA in main:
+        main = [*sorted(name for name in usual if name.endswith("/emotion/unweighted_recall")), *main]
+    columns = main or sorted(plain)
     lines = [f"## {recipe} on {corpus}, {protocol}", "", *stamp_lines(results), *_notes(results)]
     header = ["run", "seeds", *columns, "clips", "speakers", "commit"]
     lines.append(table(header, [*_run_rows(runs, columns), *_baseline_rows(runs, columns)]))

@@ -31,7 +31,7 @@ from emovec.training.effective_batch import (
     sum_gradients,
 )
 from emovec.training.schedules import SCHEDULES
-from emovec.training.tasks import Task
+from emovec.training.tasks import Objective
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +41,10 @@ HEADLINE = (
     "valid/loss",
     "valid/ccc/mean",
     "valid/emotion/weighted_f1",
+    "valid/emotion/unweighted_recall_mean_of_corpora",
     "valid/speaker/accuracy",
     "valid/eer/pooled",
+    "valid/masked/accuracy",
 )
 
 
@@ -118,7 +120,7 @@ class TaskBrain(speechbrain.Brain):
 
     def __init__(
         self,
-        task: Task,
+        task: Objective,
         model: nn.Module,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         schedule: str,

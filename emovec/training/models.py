@@ -168,6 +168,39 @@ class EmotionModel(nn.Module):
         return self.encoder.class_features(self.encoder(waves, lengths))
 
 
+class CorporaModel(nn.Module):
+    """Emotions of several corpora: one encoder, and a linear layer for each corpus.
+
+    Args:
+        encoder: waves to embeddings
+        heads: names of the emotions of each corpus
+        head_dropout: share of the embedding's values dropped before the linear layers
+    """
+
+    def __init__(
+        self, encoder: Encoder, heads: Mapping[str, Sequence[str]], head_dropout: float
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        classes = sum(len(emotions) for emotions in heads.values())
+        # layers on the same values are one, with their outputs next to each other
+        self.output = nn.Sequential(
+            nn.Dropout(head_dropout), nn.Linear(encoder.embedding_size, classes)
+        )
+
+    def forward(self, waves: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """Logits of all emotions of all corpora.
+
+        Args:
+            waves: (B, T) float32 in [-1, 1], at the encoder's sample rate
+            lengths: (B,) int64 valid samples
+
+        Returns:
+            "emotion" (B, K), K over all corpora in the order of the heads
+        """
+        return {"emotion": self.output(self.encoder(waves, lengths))}
+
+
 class SpeakerModel(nn.Module):
     """A speaker encoder with the loss that it is trained by.
 

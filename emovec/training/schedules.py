@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 
 WARM_UP = 0.15  # share of the steps [ours]
+LINEAR_WARM_UP = 0.08
 WARM_UP_STEPS = 8000  # of Pappagari et al. (2020), in their code
 
 
@@ -47,8 +48,21 @@ def warm_up_cosine(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
 
 
+def warm_up_linear(step: int, steps: int) -> float:
+    """Linear from 0 to the peak over the first 8 %, then linear back to 0.
+
+    As published for HuBERT (Hsu et al., 2021) and WavLM.
+
+    >>> [round(warm_up_linear(step, 1000), 3) for step in (0, 40, 80, 540, 1000)]
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    progress = step / steps
+    return min(progress / LINEAR_WARM_UP, (1 - progress) / (1 - LINEAR_WARM_UP))
+
+
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "constant": constant,
     "warm_up_inverse_root": warm_up_inverse_root,
     "warm_up_cosine": warm_up_cosine,
+    "warm_up_linear": warm_up_linear,
 }

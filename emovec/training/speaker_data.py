@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from torch.utils.data import DataLoader
 
@@ -19,7 +20,7 @@ from emovec.encoders.processes import process_place
 from emovec.errors import HparamError
 from emovec.tables.corpus import Skip
 from emovec.tables.manifest import Utterance
-from emovec.training.speaker_task import SpeakerTask
+from emovec.training.tasks import Task
 
 ROOT = Path("/")  # paths of a speaker selection are absolute
 TALKERS = 2000  # training clips that babble is made of
@@ -94,9 +95,10 @@ class SpeakerLoaders:
         max_seconds: whole clips are cut to this length
         seed: of the draws
         workers: processes that read ahead
+        turns: what takes turns in being heard: "speaker", or "id", each clip once an epoch
     """
 
-    task: SpeakerTask
+    task: Task
     encoder: Encoder
     chunk_seconds: Sequence[float]
     batch_size: int
@@ -105,6 +107,7 @@ class SpeakerLoaders:
     max_seconds: float
     seed: int
     workers: int
+    turns: Literal["speaker", "id"] = "speaker"
 
     def chunks(
         self, utterances: Sequence[Utterance], augmentation: Augmentation | None
@@ -128,7 +131,8 @@ class SpeakerLoaders:
 
     def _order(self, utterances: Sequence[Utterance]) -> SpeakerChunks:
         rank, processes = process_place()
-        seconds, speakers = [u.duration for u in utterances], [u.speaker for u in utterances]
+        seconds = [u.duration for u in utterances]
+        speakers = [getattr(u, self.turns) for u in utterances]
         sizes = self.chunk_seconds, self.batch_size, self.micro_batches
         if self.utterances_per_speaker is None:
             return SpeakerChunks(seconds, speakers, *sizes, self.seed, rank, processes)

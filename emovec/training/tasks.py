@@ -32,19 +32,14 @@ AUXILIARY_WEIGHTS: dict[str, Callable[[int], float]] = {
 }
 
 
-class Task(Protocol):
+class Objective(Protocol):
     """What the Brain needs of a task.
 
     Attributes:
-        heads: names of the outputs of each head of the model
         step: optimiser steps done, kept by the Brain for losses that change with them
     """
 
-    heads: dict[str, list[str]]
     step: int
-
-    def targets(self, utterances: Sequence[Utterance]) -> dict[str, Tensor]:
-        """By name (N, ...) what is to be predicted of N utterances."""
 
     def outputs(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """By name (B, ...) what the model says of a batch."""
@@ -57,6 +52,19 @@ class Task(Protocol):
 
     def error(self, metrics: Mapping[str, float]) -> float:
         """What the best epoch has least of."""
+
+
+class Task(Objective, Protocol):
+    """A task whose targets are labels of utterances.
+
+    Attributes:
+        heads: names of the outputs of each head of the model
+    """
+
+    heads: dict[str, list[str]]
+
+    def targets(self, utterances: Sequence[Utterance]) -> dict[str, Tensor]:
+        """By name (N, ...) what is to be predicted of N utterances."""
 
 
 class AffectTask:

@@ -24,13 +24,12 @@ from emovec.encoders import store
 from emovec.encoders.audible import audible
 from emovec.encoders.base import Encoder
 from emovec.encoders.processes import process_place
-from emovec.errors import HparamError
 from emovec.report.affect_run import AffectRun, write_affect_run
 from emovec.report.emotion_run import EmotionRun, write_emotion_run
 from emovec.tables.manifest import Utterance
 from emovec.training.brain import TaskBrain
 from emovec.training.models import AffectModel, EmotionModel
-from emovec.training.parts import optimizer_of_parts
+from emovec.training.parts import make_encoder, optimizer_of_parts
 from emovec.training.tasks import AffectTask, EmotionTask
 
 
@@ -207,7 +206,7 @@ def prepare_affect(hparams: AffectHparams, clips: Selection) -> Prepared:
 
 def prepare_emotion(hparams: EmotionHparams, clips: Selection) -> Prepared:
     """An encoder, pretrained or not, with a new output layer; silent clips are left out."""
-    encoder = make_encoder(hparams)
+    encoder = make_encoder(hparams.encoder, hparams.encoder_options, hparams.pretrained)
     splits, silent = {}, []
     for split, utterances in clips.splits.items():
         splits[split], skipped = audible(encoder, utterances, clips.root, hparams.max_seconds)
@@ -243,23 +242,6 @@ def prepare_emotion(hparams: EmotionHparams, clips: Selection) -> Prepared:
         write_emotion_run(EmotionRun(task, model, collected, history, clips), folder, **facts)
 
     return Prepared(task, model, optimizer, sets, write)
-
-
-def make_encoder(hparams: EmotionHparams) -> Encoder:
-    """The encoder of a model folder, or a new one.
-
-    Raises:
-        HparamError: if the folder holds something else than the encoder that is named
-    """
-    if hparams.pretrained is None:
-        return store.create(hparams.encoder, **hparams.encoder_options)
-    encoder = store.load_model(Path(hparams.pretrained))
-    if type(encoder) is not store.kind(hparams.encoder):
-        raise HparamError(
-            f"pretrained is {hparams.pretrained}, which holds a {type(encoder).__name__}; expected "
-            f"encoder={hparams.encoder}. Mend one of them."
-        )
-    return encoder
 
 
 def read_batches(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emovec.audio.level import level
+from emovec.audio.level import level, unit_variance
 
 LENGTHS = [900, 1, 2000, 1500]
 
@@ -57,3 +57,22 @@ def test_silence_stays():
     waves = torch.zeros(2, 300)
     waves[1, 200:] = 1.0  # of its padding
     assert (level(waves, torch.tensor([300, 200])) == 0).all()
+
+
+def test_unit_variance_in_a_ragged_batch(waves):
+    padded = waves.clone()
+    for row, length in enumerate(LENGTHS):
+        padded[row, length:] = torch.nan
+    found = unit_variance(padded, torch.tensor(LENGTHS))
+    for row, length in enumerate(LENGTHS):
+        wave = waves[row, :length].double().numpy()
+        expected = (wave - wave.mean()) / (wave.std() or 1.0)  # one sample is constant
+        np.testing.assert_allclose(found[row, :length].numpy(), expected, rtol=1e-4, atol=1e-4)
+        assert (found[row, length:] == 0).all()
+
+
+@pytest.mark.parametrize("gain", [1e-4, 1.0, 30.0])
+def test_unit_variance_of_any_gain_and_offset(waves, gain):
+    lengths = torch.tensor(LENGTHS)
+    found = unit_variance(gain * (waves + 0.1), lengths)
+    torch.testing.assert_close(found, unit_variance(waves, lengths), rtol=1e-3, atol=1e-3)

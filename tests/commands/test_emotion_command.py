@@ -115,7 +115,6 @@ def test_names_that_would_break_a_line(emovec, affect_folder, files, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said", "status"),
     [
-        (["a.wav"], "no --model found", 2),
         (["a.wav", "--model=absent"], "'absent': no such model", 1),
         (["a.wav", "--model={encoder}"], "holds an encoder, which predicts nothing", 2),
         (["a.wav", "--model={encoder}", "--json", "--csv=a.csv"], "--json and --csv found", 2),

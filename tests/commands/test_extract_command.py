@@ -144,7 +144,6 @@ def test_another_encoder_s_folder_is_refused(emovec, audio, encoder_folder, tmp_
         (["{audio}", "--encoder={encoder}", "--on_error=hope"], "'hope' is not one of", 2),
         (["{audio}", "--encoder={encoder}", "--allow_failures=-1"], "-1 is not in the range", 2),
         (["{audio}", "--encoder={encoder}", "--engine=onnx", "--device=cuda"], "expected 'cpu'", 1),
-        (["{audio}"], "Missing option '--encoder'", 2),
         (["--encoder={encoder}"], "Missing argument 'INPUT...'", 2),
     ],
 )

@@ -12,6 +12,8 @@ from emovec.encoders import foreign, wavlm
 from emovec.encoders.base import Encoder
 from emovec.encoders.deeptalk import DeepTalk
 from emovec.encoders.foreign import SpeechBrainEncoder
+from emovec.encoders.pooled import PooledEncoder
+from emovec.encoders.pooling import AttentiveStatisticsPooling
 from emovec.encoders.resnet import ResNet
 from emovec.encoders.wavlm import WavLM
 
@@ -24,6 +26,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "resnet at 8 kHz": lambda: ResNet(pooling="statistics", sample_rate=8000, **FEW),
     "wavlm tiny": lambda: WavLM("tiny"),
     "wavlm base": lambda: WavLM("base"),
+    "pooled wavlm": lambda: PooledEncoder(WavLM("tiny"), AttentiveStatisticsPooling(128), 10),
     "ecapa": lambda: SpeechBrainEncoder("ecapa"),
     "speechbrain's resnet": lambda: SpeechBrainEncoder("resnet"),
     "speechbrain's xvector": lambda: SpeechBrainEncoder("xvector"),

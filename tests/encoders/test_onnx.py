@@ -20,7 +20,8 @@ from emovec.encoders.extraction import embed_clips
 from emovec.encoders.foreign import SpeechBrainEncoder
 from emovec.encoders.onnx_engine import OnnxEncoder
 from emovec.encoders.onnx_export import INPUT, OUTPUT, export_onnx, weights_checksum
-from emovec.encoders.pooling import MeanPooling
+from emovec.encoders.pooled import PooledEncoder
+from emovec.encoders.pooling import AttentiveStatisticsPooling, MeanPooling, StylePooling
 from emovec.encoders.resnet import POOLINGS, ResNet
 from emovec.encoders.wavlm import WavLM
 from emovec.errors import AudioError, HparamError, ModelError, StorageError
@@ -148,6 +149,15 @@ def check_wavlm(size, layers, folder, monkeypatch, width=64):
     monkeypatch.setitem(wavlm.SIZES, size, few)
     torch.manual_seed(2)
     check_equal_to_torch(WavLM(size, layers=layers).eval(), folder / "a.onnx")
+
+
+@pytest.mark.parametrize("pooling", [AttentiveStatisticsPooling, MeanPooling, StylePooling])
+def test_pooled(pooling, tmp_path):
+    torch.manual_seed(5)
+    inner = random_norms(ResNet(features="log_mel", activity=False, **SMALL))
+    encoder = PooledEncoder(inner, pooling(8), embedding_size=6).eval()
+    exported = check_equal_to_torch(encoder, tmp_path / "a.onnx")
+    assert exported.facts.arguments["pooling"]["arguments"] == encoder.pooling.arguments()
 
 
 def build_deeptalk(**arguments):

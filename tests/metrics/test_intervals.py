@@ -53,6 +53,35 @@ def test_statistics_share_their_draws_and_seeds_repeat():
     assert first["doubled"] == pytest.approx(2 * np.array(first["mean"]))
 
 
+def test_a_draw_takes_as_many_speakers_of_each_group():
+    speakers = np.array(["a", "b", "c", "x", "y", "x"])
+    strata = ["1", "1", "1", "2", "2", "2"]
+    drawn = []
+
+    def record(clips):
+        drawn.append(np.bincount(clips, minlength=6))
+        return {"n": 1.0}
+
+    speaker_intervals(record, speakers.tolist(), draws=2000, strata=strata)
+    assert all(counts[:3].sum() == 3 and counts[3] + counts[4] == 2 for counts in drawn)
+    assert all(counts[3] == counts[5] for counts in drawn)  # clips of one speaker
+    assert len({tuple(counts) for counts in drawn}) == 10 * 3  # all there are
+
+
+def test_groups_of_one_speaker_each_have_no_interval():
+    found = speaker_intervals(lambda clips: {"a": 1.0}, ["x", "y", "y"], strata=["1", "2", "2"])
+    assert found == {"a": None}
+
+
+def test_one_group_is_none():
+    values, speakers = np.random.default_rng(0).normal(size=9), list("aabbbccdd")
+
+    def mean(clips):
+        return {"mean": values[clips].mean()}
+
+    assert speaker_intervals(mean, speakers) == speaker_intervals(mean, speakers, strata=["1"] * 9)
+
+
 def test_one_speaker_has_no_interval():
     assert speaker_intervals(lambda clips: {"a": 1.0, "b": 2.0}, ["x"] * 5) == {
         "a": None,

@@ -1,0 +1,115 @@
+"""What a masked prediction hears: crops of clips with their targets, and whole clips to cluster."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from emovec.audio.batches import make_loader
+from emovec.audio.crops import CropBatches, Crops, Frames
+from emovec.audio.mixing import Mixing
+from emovec.corpora.speaker_tests import check_part
+from emovec.corpora.speakers import SpeakerSelection
+from emovec.encoders.audible import audible
+from emovec.encoders.processes import process_place
+from emovec.encoders.wavlm import WavLM
+from emovec.tables.corpus import Skip
+from emovec.tables.manifest import Utterance
+from emovec.training.cluster_targets import ClusterTargets, Features
+
+ROOT = Path("/")  # paths of a selection are absolute
+
+
+def long_enough(
+    encoder: WavLM, clips: SpeakerSelection, max_seconds: float
+) -> SpeakerSelection:
+    """The selection without clips that have no frame of the encoder.
+
+    Raises:
+        SplitError: if none is left to train or to validate on
+    """
+    parts: dict[str, list[Utterance]] = {"train": clips.train, "valid": clips.valid}
+    skipped: list[Skip] = []
+    for name, utterances in parts.items():
+        parts[name], short = audible(encoder, utterances, ROOT, max_seconds)
+        check_part(name, parts[name], short)
+        skipped += short
+    return replace(clips, **parts, skipped=(*clips.skipped, *skipped))
+
+
+def layer_features(encoder: WavLM, layer: int, device: str) -> Features:
+    """Gives frames (B, F, D) of a layer, counted from 1, and their (B,) numbers."""
+    encoder.eval().to(device)
+
+    def features(waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        outputs, counts = encoder.layer_outputs(waves.to(device), lengths.to(device))
+        return outputs[layer - 1], counts
+
+    return features
+
+
+@dataclass(frozen=True)
+class CropLoaders:
+    """Makes loaders of this process' share of batches.
+
+    Attributes:
+        clips: to train and to validate on
+        targets: of the training clips, then of the others
+        frames: of the encoder
+        crop_seconds: length of a crop
+        max_seconds: clips are cut to this length
+        batch_seconds: most padded seconds in a micro-batch
+        micro_batches: how many make an effective batch, over all processes
+        seed: of the draws
+        workers: processes that read ahead
+    """
+
+    clips: SpeakerSelection
+    targets: ClusterTargets
+    frames: Frames
+    crop_seconds: float
+    max_seconds: float
+    batch_seconds: float
+    micro_batches: int
+    seed: int
+    workers: int
+
+    def training(self, mixing: Mixing) -> DataLoader:
+        """Crops to train on, each epoch others."""
+        return self._loader(self.clips.train, 0, mixing, self.micro_batches, shuffle=True)
+
+    def validation(self) -> DataLoader:
+        """Crops of held-out speakers, clean, the same in every epoch, with the same frames hidden."""
+        _, processes = process_place()
+        return self._loader(self.clips.valid, len(self.clips.train), None, processes, shuffle=False)
+
+    def _loader(
+        self,
+        utterances: Sequence[Utterance],
+        first: int,
+        mixing: Mixing | None,
+        micro_batches: int,
+        shuffle: bool,
+    ) -> DataLoader:
+        order = Crops(
+            [min(u.duration, self.max_seconds) for u in utterances],
+            self.frames,
+            self.crop_seconds,
+            self.batch_seconds,
+            micro_batches,
+            self.seed,
+            shuffle,
+            *process_place(),
+        )
+        batches = CropBatches(
+            utterances,
+            ROOT,
+            self.targets.part(first, len(utterances)),
+            self.frames,
+            self.crop_seconds,
+            mixing,
+            self.seed,
+        )
+        return make_loader(batches, order, self.workers)
