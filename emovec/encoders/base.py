@@ -94,9 +94,9 @@ class Encoder(nn.Module):
         return embeddings
 
     def feature_frames(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames (B, F', D), and (B,) of them, of features (B, F, M) of ``describe`` without padding.
+        """Frames (B, F', D), and (B,) their number, of features (B, F, M) of ``describe``.
 
-        For exported graphs of what stands on an encoder's frames.
+        There is no padding; for exported graphs of what stands on an encoder's frames.
 
         Raises:
             ModelError: if the encoder has none

@@ -23,8 +23,6 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -138,7 +136,7 @@ def _trace(encoder: Any) -> bytes:
     device = next(encoder.parameters()).device
     features, _ = encoder.describe(noise.to(device), torch.tensor([samples], device=device))
     buffer: Any = io.BytesIO()  # which torch takes, and does not say so
-    with torch.no_grad(), _plain_attention(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         # Of a successor, of shapes as constants (SpeechBrain's and torchaudio's checks), and of
         # constants that onnxruntime folds when torch does not
         warnings.simplefilter("ignore")
@@ -153,17 +151,6 @@ def _trace(encoder: Any) -> bytes:
             dynamo=False,
         )
     return buffer.getvalue()
-
-
-@contextmanager
-def _plain_attention() -> Iterator[None]:
-    """No kernels of torch for a whole attention, which have no name in ONNX."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def require(package: str) -> None:

@@ -177,11 +177,25 @@ class StylePooling(nn.Module):
         values = self.spectral(zero_padding(frames, lengths))
         for convolution in self.temporal:
             values = convolution(values, lengths)
-        padding = ~valid_mask(lengths, frames.shape[1])
-        attended, _ = self.attention(
-            values, values, values, key_padding_mask=padding, need_weights=False
-        )
+        attended = self._attend(values, valid_mask(lengths, frames.shape[1]))
         return valid_mean(self.project(self.norm(values + attended)), lengths)
+
+    def _attend(self, values: Tensor, valid: Tensor) -> Tensor:
+        """What ``attention(values, values, values, ...)`` gives, in operations that ONNX has.
+
+        torch's own bakes the number of clips and frames into an exported graph.
+        """
+        layer = self.attention
+        each = functional.linear(values, layer.in_proj_weight, layer.in_proj_bias).chunk(3, dim=2)
+        query, key, value = (of.unflatten(2, (layer.num_heads, -1)).transpose(1, 2) for of in each)
+        attended = functional.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=valid[:, None, None],  # (B, 1, 1, F)
+            dropout_p=layer.dropout if self.training else 0.0,
+        )
+        return layer.out_proj(attended.transpose(1, 2).flatten(2))
 
     def arguments(self) -> dict[str, Any]:
         """Arguments that build the same layer."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from emovec.audio.padding import valid_mask, zero_padding
 from emovec.encoders.base import Encoder, valid_mean
 from emovec.encoders.front_end import MelFrontEnd, SampleFrontEnd
+from emovec.encoders.locating import weights_file
 from emovec.encoders.store import fit_weights, read_weights
 from emovec.errors import HparamError, ModelError
 
@@ -76,7 +77,8 @@ class WavLM(Encoder):
         size: a name of ``SIZES``; tiny and small train on a CPU: tiny has half a million
             parameters, with style pooling and heads a million; small, 3 million, is pretrained
         weights: None for random ones, "published" for those of torchaudio, fetched on first use,
-            or a local file (.pt, .pth, .safetensors)
+            a local file (.pt, .pth, .safetensors), or a model folder or the name of one that comes
+            with the package
         freeze_front_end: whether the front end keeps its weights in training
         layers: "last" for the output of the last layer, or "weighted" for a learned weighted sum
             of the outputs of all
@@ -128,7 +130,7 @@ class WavLM(Encoder):
         if layers == "weighted":
             self.layer_weights = nn.Parameter(torch.zeros(self.architecture.layers))
         if weights is not None:
-            path = published_weights(size) if weights == "published" else Path(weights)
+            path = published_weights(size) if weights == "published" else weights_file(weights)
             fit_weights(self, read_weights(path), path, optional={"layer_weights"})
         if freeze_front_end:
             self.feature_extractor.requires_grad_(False)

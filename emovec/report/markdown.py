@@ -116,7 +116,8 @@ def _section(recipe: str, corpus: str, protocol: str, runs: Sequence[_Run]) -> s
     usual = {name for name in plain if 2 * having[name] >= len(runs)}  # a column few have is wide
     main = [name for name in MAIN_METRICS if name in usual]
     if MEAN_OF_CORPORA in main:
-        main = [*sorted(name for name in usual if name.endswith("/emotion/unweighted_recall")), *main]
+        own = (name for name in usual if name.endswith("/emotion/unweighted_recall"))
+        main = [*sorted(own), *main]
     columns = main or sorted(plain)
     lines = [f"## {recipe} on {corpus}, {protocol}", "", *stamp_lines(results), *_notes(results)]
     header = ["run", "seeds", *columns, "clips", "speakers", "commit"]

@@ -1,7 +1,6 @@
 """Parts of a model that learn at rates of their own, or not at all."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import nn
 
 from emovec.encoders import store
 from emovec.encoders.base import Encoder
+from emovec.encoders.locating import find_model
 from emovec.errors import HparamError
 
 MakeOptimizer = Callable[[Iterable], torch.optim.Optimizer]
@@ -30,7 +30,7 @@ def make_encoder(name: str, options: Mapping[str, Any], pretrained: str | None) 
     """
     if pretrained is None:
         return store.create(name, **options)  # type: ignore[return-value]
-    folder = Path(pretrained)
+    folder = find_model(pretrained)
     found = store.load_model(folder)
     if type(found) is not store.kind(name):
         raise HparamError(
@@ -63,9 +63,11 @@ def optimizer_of_parts(
         HparamError: if nothing begins with one of ``frozen``, or nothing is left to learn
     """
     names = [name for name, _ in model.named_parameters()]
-    for part in frozen:
-        if not any(name.startswith(part) for name in names):
-            raise HparamError(f"frozen: no weights begin with '{part}'; found {names[:5]}, ...")
+    for beginning in frozen:
+        if not any(name.startswith(beginning) for name in names):
+            raise HparamError(
+                f"frozen: no weights begin with '{beginning}'; found {names[:5]}, ..."
+            )
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not name.startswith(tuple(frozen)))
     learnt = [(name, p) for name, p in model.named_parameters() if p.requires_grad]

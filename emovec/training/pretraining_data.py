@@ -15,11 +15,46 @@ from emovec.corpora.speakers import SpeakerSelection
 from emovec.encoders.audible import audible
 from emovec.encoders.processes import process_place
 from emovec.encoders.wavlm import WavLM
+from emovec.errors import HparamError
 from emovec.tables.corpus import Skip
 from emovec.tables.manifest import Utterance
 from emovec.training.cluster_targets import ClusterTargets, Features
 
 ROOT = Path("/")  # paths of a selection are absolute
+
+
+def check_rounds(
+    encoder: WavLM,
+    clusters: Sequence[int],
+    epochs: Sequence[int],
+    target_layer: int,
+    crop_seconds: float,
+) -> None:
+    """Stop on what would end a run only after hours.
+
+    Args:
+        encoder: to be trained
+        clusters: of each round
+        epochs: of each round
+        target_layer: that targets are made of, counted from 1
+        crop_seconds: length of a crop
+
+    Raises:
+        HparamError: if they are impossible
+    """
+    layers, shortest = encoder.architecture.layers, encoder.shortest / encoder.sample_rate
+    if not clusters or len(clusters) != len(epochs):
+        raise HparamError(
+            f"clusters is {list(clusters)} and epochs {list(epochs)}; expected a number of each "
+            "for every round. Mend one of them."
+        )
+    if not 1 <= target_layer <= layers:
+        raise HparamError(f"target_layer is {target_layer}; expected 1 to {layers}. Change it.")
+    if crop_seconds < shortest:
+        raise HparamError(
+            f"crop_seconds is {crop_seconds}; expected at least {shortest} s, a frame of the "
+            "encoder. Raise it."
+        )
 
 
 def long_enough(

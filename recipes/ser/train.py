@@ -23,7 +23,9 @@ from emovec.corpora.selection import Selection, select
 from emovec.encoders import store
 from emovec.encoders.audible import audible
 from emovec.encoders.base import Encoder
+from emovec.encoders.locating import find_model
 from emovec.encoders.processes import process_place
+from emovec.errors import HparamError
 from emovec.report.affect_run import AffectRun, write_affect_run
 from emovec.report.emotion_run import EmotionRun, write_emotion_run
 from emovec.tables.manifest import Utterance
@@ -52,6 +54,8 @@ class Hparams:
     allow_partial: bool
     allow_leak: bool
     max_seconds: float
+    pretrained: str | None
+    frozen: list[str]
     pooling: str | None
     pooling_options: dict[str, Any] | None
     head_dropout: float
@@ -95,9 +99,7 @@ class EmotionHparams(Hparams):
     emotions: list[str] | None
     encoder: str
     encoder_options: dict[str, Any]
-    pretrained: str | None
     encoder_learning_rate: float
-    frozen: list[str]
     copies: int
     noise: str | None
     music: str | None
@@ -177,15 +179,24 @@ def choose_clips(hparams: Hparams) -> Selection:
 
 def prepare_affect(hparams: AffectHparams, clips: Selection) -> Prepared:
     """Encoder, pooling and heads, with the statistics of the training split's waves."""
+    encoder = hparams.encoder
+    if hparams.pretrained is not None:
+        encoder = store.load_model(find_model(hparams.pretrained))
+        if not isinstance(encoder, Encoder):
+            raise HparamError(
+                f"pretrained is {hparams.pretrained}, which holds a {type(encoder).__name__}; "
+                "expected an encoder. Choose another."
+            )
+    clips = only_audible(encoder, clips, hparams.max_seconds)
     task = hparams.task(clips.info, clips.splits["train"])
     sets = {
-        split: read_batches(hparams, hparams.encoder, task, clips.root, utterances)
+        split: read_batches(hparams, encoder, task, clips.root, utterances)
         for split, utterances in clips.splits.items()
     }
-    width = hparams.encoder.frame_size
+    width = encoder.frame_size
     wave_mean, wave_deviation = wave_statistics(sets["train"], hparams.workers)
     model = AffectModel(
-        hparams.encoder,
+        encoder,
         store.create(hparams.pooling, width=width, **(hparams.pooling_options or {})),
         task.heads,
         head_width=width,
@@ -201,17 +212,24 @@ def prepare_affect(hparams: AffectHparams, clips: Selection) -> Prepared:
     def write(collected: Any, history: Any, folder: Path, **facts: Any) -> None:
         write_affect_run(AffectRun(task, model, collected, history, clips), folder, **facts)
 
-    return Prepared(task, model, hparams.optimizer, sets, write)
+    optimizer = optimizer_of_parts(hparams.optimizer, model, hparams.learning_rate, hparams.frozen)
+    return Prepared(task, model, optimizer, sets, write)
+
+
+def only_audible(encoder: Encoder, clips: Selection, max_seconds: float) -> Selection:
+    """The clips that the encoder hears; others are told in the result."""
+    splits, silent = {}, []
+    for split, utterances in clips.splits.items():
+        splits[split], skipped = audible(encoder, utterances, clips.root, max_seconds)
+        silent += skipped
+    return replace(clips, splits=splits, skipped=(*clips.skipped, *silent))
 
 
 def prepare_emotion(hparams: EmotionHparams, clips: Selection) -> Prepared:
     """An encoder, pretrained or not, with a new output layer; silent clips are left out."""
     encoder = make_encoder(hparams.encoder, hparams.encoder_options, hparams.pretrained)
-    splits, silent = {}, []
-    for split, utterances in clips.splits.items():
-        splits[split], skipped = audible(encoder, utterances, clips.root, hparams.max_seconds)
-        silent += skipped
-    clips = replace(clips, splits=splits, skipped=(*clips.skipped, *silent))
+    clips = only_audible(encoder, clips, hparams.max_seconds)
+    splits = clips.splits
     task = EmotionTask(splits["train"], hparams.weighted_cross_entropy)
     sets = {
         split: read_batches(hparams, encoder, task, clips.root, splits[split])

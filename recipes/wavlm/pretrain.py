@@ -23,12 +23,17 @@ from emovec.audio.mixing import Mixing
 from emovec.corpora.speakers import SpeakerSelection
 from emovec.corpora.unlabelled import select_unlabelled
 from emovec.encoders.wavlm import WavLM
-from emovec.errors import HparamError
 from emovec.report.pretrain_run import Round, write_pretrain_run
 from emovec.training.brain import TaskBrain
 from emovec.training.cluster_targets import Clips, ClusterTargets, make_targets
 from emovec.training.masked_prediction import MaskedPrediction, MaskedPredictionTask
-from emovec.training.pretraining_data import ROOT, CropLoaders, layer_features, long_enough
+from emovec.training.pretraining_data import (
+    ROOT,
+    CropLoaders,
+    check_rounds,
+    layer_features,
+    long_enough,
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,13 @@ def main(argv: list[str]) -> None:
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
     hparams = run.hparams
-    check(hparams)
+    check_rounds(
+        hparams.encoder,
+        hparams.clusters,
+        hparams.epochs,
+        hparams.target_layer,
+        hparams.crop_seconds,
+    )
     run_on_main(read_clips, [hparams])  # one process prepares, the others find it done
     clips = long_enough(hparams.encoder, read_clips(hparams), hparams.max_seconds)
     run.begin()
@@ -95,30 +106,6 @@ def main(argv: list[str]) -> None:
             hparams=run.plain,
             started=started,
             device=run.device,
-        )
-
-
-def check(hparams: Hparams) -> None:
-    """Stop on what would end a run only after hours.
-
-    Raises:
-        HparamError: if rounds, the layer or crops are impossible
-    """
-    encoder = hparams.encoder
-    layers, shortest = encoder.architecture.layers, encoder.shortest / encoder.sample_rate
-    if not hparams.clusters or len(hparams.clusters) != len(hparams.epochs):
-        raise HparamError(
-            f"clusters is {hparams.clusters} and epochs {hparams.epochs}; expected a number of "
-            "each for every round. Mend one of them."
-        )
-    if not 1 <= hparams.target_layer <= layers:
-        raise HparamError(
-            f"target_layer is {hparams.target_layer}; expected 1 to {layers}. Change it."
-        )
-    if hparams.crop_seconds < shortest:
-        raise HparamError(
-            f"crop_seconds is {hparams.crop_seconds}; expected at least {shortest} s, a frame of "
-            "the encoder. Raise it."
         )
 
 

@@ -94,9 +94,7 @@ def test_how_long_silence_is_does_not_matter(encoder: PooledEncoder) -> None:
         return torch.cat([pause, noise(8000), pause, noise(8000, 1), pause])
 
     expected = alone(encoder, with_pauses(8000))
-    torch.testing.assert_close(
-        alone(encoder, with_pauses(24000)), expected, rtol=1e-4, atol=1e-4
-    )
+    torch.testing.assert_close(alone(encoder, with_pauses(24000)), expected, rtol=1e-4, atol=1e-4)
     whole = make(activity=False)
     difference = alone(whole, with_pauses(24000)) - alone(whole, with_pauses(8000))
     assert difference.norm() > 0.05  # the oracle can tell

@@ -98,7 +98,7 @@ def test_all_layers_equal_torchaudio(size):
     check_equals_torchaudio(size, layers=SIZES[size].layers)
 
 
-@pytest.mark.parametrize("size", ["tiny", "base", "large"])
+@pytest.mark.parametrize("size", ["tiny", "small", "base", "large"])
 @pytest.mark.usefixtures("two_layers")
 def test_batched_equals_single(size):
     check_batched_equals_single(build(size))
@@ -228,6 +228,37 @@ def test_share_of_frames_in_spans():
     assert share == pytest.approx(0.05, abs=0.003)
 
 
+def test_hidden_frames_are_replaced_in_front_of_the_transformer(monkeypatch):
+    """And spans of fine-tuning are not zeroed besides, in training either."""
+    model = build("tiny", mask_time_probability=0.9, mask_time_length=1, dropout=0.0)
+    given = []
+    monkeypatch.setattr(model, "_transform", lambda values, counts: given.append(values) or [values])
+    waves, lengths = torch.randn(2, 8000), torch.tensor([8000, 5000])
+    mask = torch.zeros(2, 30, dtype=torch.bool)  # more than there are frames
+    mask[0, 3:5] = mask[1, 0] = True
+    embedding = torch.arange(128.0)
+    with torch.no_grad():
+        model.layer_outputs(waves, lengths)
+        values, counts = model.train().masked_outputs(waves, lengths, mask, embedding)
+    plain, masked = given
+    assert values is masked and counts.tolist() == [11, 6]
+    hidden = mask[:, : plain.shape[1]]
+    torch.testing.assert_close(masked[hidden], embedding.expand(3, -1))
+    torch.testing.assert_close(masked[~hidden], plain[~hidden])
+
+
+def test_a_gain_and_an_offset_do_not_matter_to_small():
+    """Of tiny and base they do: corpora as a whole are normalised before them."""
+    waves, lengths = ragged(1360)
+    model = build("small")
+    with torch.no_grad():
+        plain = model(waves, lengths)
+        for other in (0.001 * waves, waves + 0.3):
+            torch.testing.assert_close(model(other, lengths), plain, rtol=1e-3, atol=1e-3)
+        tiny = build("tiny")
+        assert relative_error(tiny(0.001 * waves, lengths), tiny(waves, lengths)) > 0.01
+
+
 def test_log_mel_by_hand():
     wave = np.random.default_rng(0).normal(size=1000)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
@@ -254,6 +285,21 @@ def test_sizes():
     assert 0.4e6 < parameters < 0.6e6  # a million with style pooling and heads
     assert (tiny.embedding_size, tiny.frame_size, tiny.sample_rate) == (128, 128, 16000)
     assert tiny.padding_safe
+    small = WavLM("small")
+    parameters = sum(parameter.numel() for parameter in small.parameters())
+    assert 2.5e6 < parameters < 4e6  # half of it in float16: under 10 MB
+    assert (small.embedding_size, small.shortest, small.hop) == (192, 1360, 640)
+
+
+@pytest.mark.usefixtures("two_layers")
+@pytest.mark.parametrize("size", SIZES)
+def test_window_and_hop_count_the_frames(size):
+    model = build(size)
+    assert model.hop == (640 if size in ("tiny", "small") else 320)
+    lengths = torch.tensor([model.shortest, model.shortest + model.hop - 1, 7777])
+    with torch.no_grad():
+        _, counts = model.layer_outputs(torch.randn(3, 7777), lengths)
+    assert counts.tolist() == [1, 1, (7777 - model.shortest) // model.hop + 1]
 
 
 @pytest.mark.usefixtures("two_layers")
