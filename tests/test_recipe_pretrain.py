@@ -189,7 +189,8 @@ def test_a_resumed_run_equals_an_unbroken_one(
 
     def fit_until_killed(brain: TaskBrain, batch: list) -> torch.Tensor:
         brain.ckpt_interval_steps = 1
-        if brain.folder.name == f"round{killed_in}" and (brain.epochs.current, brain.step) == (2, 3):
+        place = brain.folder.name, brain.epochs.current, brain.step
+        if place == (f"round{killed_in}", 2, 3):
             raise KilledError
         return fit_batch(brain, batch)
 

@@ -48,9 +48,7 @@ def select_unlabelled(
         SplitError: if nobody is left to train or to validate on, or audio leaks
     """
     if not 0 < held_out < 0.5:
-        raise HparamError(
-            f"held_out is {held_out}; expected above 0 and below 0.5. Change it."
-        )
+        raise HparamError(f"held_out is {held_out}; expected above 0 and below 0.5. Change it.")
     prepared = read_corpora(sources, prepared_folder, allow_partial)
     utterances = [u for corpus in prepared for u in corpus.utterances]
     assignments = [

@@ -34,6 +34,9 @@ class PooledEncoder(Encoder):
         HparamError: if the size is not at least 1
     """
 
+    encoder: Any  # an Encoder; not each has `describe`
+    pooling: Any
+
     def __init__(
         self,
         encoder: Encoder,
@@ -47,7 +50,7 @@ class PooledEncoder(Encoder):
                 f"PooledEncoder: embedding_size is {embedding_size}; expected at least 1. Raise it."
             )
         self.encoder, self.pooling = encoder, pooling
-        pooled = int(pooling.output_size)  # type: ignore[arg-type]
+        pooled = self.pooling.output_size
         self.project = nn.Sequential(
             nn.LayerNorm(pooled), nn.Linear(pooled, embedding_size), nn.LayerNorm(embedding_size)
         )

@@ -153,9 +153,13 @@ class WavLM(Encoder):
 
     def embed_features(self, features: Tensor) -> Tensor:
         """Embeddings (B, E) of features of :meth:`describe` without padding."""
+        return valid_mean(*self.feature_frames(features))
+
+    def feature_frames(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames as :class:`Encoder` says."""
         counts = torch.full((features.shape[0],), features.shape[1], device=features.device)
         outputs, counts = self._outputs(features, counts)
-        return valid_mean(self._mix(outputs), counts)
+        return self._mix(outputs), counts
 
     def layer_outputs(self, waves: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
         """Outputs of all layers, the last one after the closing layer norm of large.

@@ -77,9 +77,8 @@ def write_pretrain_run(
     for number, found in enumerate(rounds, start=1):
         drawn = figures.learning_curves(found.history)
         figures.save_figure(drawn, folder / f"figures/learning_curves_round{number}.png")
-    save_model(
-        folder / "model", encoder, model_card(hparams["name"], DESCRIPTION, data.info, result, USAGE)
-    )
+    card = model_card(hparams["name"], DESCRIPTION, data.info, result, USAGE)
+    save_model(folder / "model", encoder, card)
     write_result(folder / "result.json", result)
     for metric in metrics:
         logger.info("%s: %.3f", metric.metric, metric.value)

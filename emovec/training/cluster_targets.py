@@ -198,7 +198,8 @@ def _centres(
     drawn = processes.gather(dict(clips.features(sorted(rows), features)))
     if processes.rank == 0:
         values = {row: array for part in drawn for row, array in part.items()}
-        found = fit_clusters(np.concatenate([values[row] for row in sorted(values)]), clusters, seed)
+        frames_drawn = np.concatenate([values[row] for row in sorted(values)])
+        found = fit_clusters(frames_drawn, clusters, seed)
     centres: NDArray[np.float32] = processes.gather(found if processes.rank == 0 else None)[0]
     return centres
 
@@ -210,8 +211,9 @@ def _write(
     centres: NDArray[np.float32],
 ) -> None:
     offsets = np.cumsum([0, *map(len, labels)])
+    arrays = {LABELS: np.concatenate(labels), OFFSETS: offsets, CENTRES: centres}
     with folder_atomically(folder) as whole:
-        for name, array in ((LABELS, np.concatenate(labels)), (OFFSETS, offsets), (CENTRES, centres)):
+        for name, array in arrays.items():
             np.save(whole / name, array)
         (whole / IDS).write_text(json.dumps(ids), encoding="utf-8")
 

@@ -75,5 +75,5 @@ def optimizer_of_parts(
         raise HparamError(f"frozen: {list(frozen)} leaves nothing to learn; expected less.")
     encoder = [parameter for name, parameter in learnt if name.startswith(f"{part}.")]
     others = [parameter for name, parameter in learnt if not name.startswith(f"{part}.")]
-    groups = [{"params": others}, {"params": encoder, "lr": encoder_rate}]
+    groups: list[dict[str, Any]] = [{"params": others}, {"params": encoder, "lr": encoder_rate}]
     return lambda _parameters: make([group for group in groups if group["params"]])

@@ -57,9 +57,7 @@ def check_rounds(
         )
 
 
-def long_enough(
-    encoder: WavLM, clips: SpeakerSelection, max_seconds: float
-) -> SpeakerSelection:
+def long_enough(encoder: WavLM, clips: SpeakerSelection, max_seconds: float) -> SpeakerSelection:
     """The selection without clips that have no frame of the encoder.
 
     Raises:
@@ -116,9 +114,9 @@ class CropLoaders:
         return self._loader(self.clips.train, 0, mixing, self.micro_batches, shuffle=True)
 
     def validation(self) -> DataLoader:
-        """Crops of held-out speakers, clean, the same in every epoch, with the same frames hidden."""
-        _, processes = process_place()
-        return self._loader(self.clips.valid, len(self.clips.train), None, processes, shuffle=False)
+        """Clean crops of held-out speakers, the same in every epoch, as are the hidden frames."""
+        first, (_, processes) = len(self.clips.train), process_place()
+        return self._loader(self.clips.valid, first, None, processes, shuffle=False)
 
     def _loader(
         self,

@@ -29,7 +29,8 @@ def make(tmp_path: Path, write_audio: Callable) -> Callable:
                 row = Utterance(id_, f"{id_}.wav", None, None, SECONDS, f"s{speaker}")
                 rows.append(row if speaker else replace(row, speaker=""))
         write_manifest(tmp_path / name / "manifest.csv", rows)
-        write_corpus_info(tmp_path / name / "corpus.json", CorpusInfo(name, len(rows), len(clips) - 1))
+        info = CorpusInfo(name, len(rows), len(clips) - 1)
+        write_corpus_info(tmp_path / name / "corpus.json", info)
         return str(tmp_path / name)
 
     return corpus

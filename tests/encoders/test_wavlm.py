@@ -232,7 +232,12 @@ def test_hidden_frames_are_replaced_in_front_of_the_transformer(monkeypatch):
     """And spans of fine-tuning are not zeroed besides, in training either."""
     model = build("tiny", mask_time_probability=0.9, mask_time_length=1, dropout=0.0)
     given = []
-    monkeypatch.setattr(model, "_transform", lambda values, counts: given.append(values) or [values])
+
+    def noted(values, counts):
+        given.append(values)
+        return [values]
+
+    monkeypatch.setattr(model, "_transform", noted)
     waves, lengths = torch.randn(2, 8000), torch.tensor([8000, 5000])
     mask = torch.zeros(2, 30, dtype=torch.bool)  # more than there are frames
     mask[0, 3:5] = mask[1, 0] = True

@@ -32,7 +32,8 @@ def batch(seed: int = 0) -> Batch:
     masked[:, 0] = True
     valid = torch.arange(FRAMES) < ((lengths - 1360) // 640 + 1)[:, None]
     targets = {"cluster": clusters.masked_fill(~valid, -1), "masked": masked & valid}
-    return Batch(["a", "b", "c"], waves * (torch.arange(16000) < lengths[:, None]), lengths, targets)
+    waves = waves * (torch.arange(16000) < lengths[:, None])
+    return Batch(["a", "b", "c"], waves, lengths, targets)
 
 
 def outputs(made: MaskedPrediction, given: Batch) -> dict[str, Tensor]:
@@ -55,7 +56,8 @@ def one_by_one(made: MaskedPrediction, given: Batch) -> Iterator[tuple[int, int,
         for frame in range(int(counts)):
             if given.targets["masked"][row, frame]:
                 projected = made.projection(values[0, frame])
-                similar = [functional.cosine_similarity(projected, e, dim=0) for e in made.codewords]
+                words = made.codewords
+                similar = [functional.cosine_similarity(projected, e, dim=0) for e in words]
                 logits = torch.stack(similar) / 0.1
                 target = given.targets["cluster"][row, frame]
                 yield row, frame, logits - logits.logsumexp(dim=0), target
