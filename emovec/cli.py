@@ -16,6 +16,7 @@ from emovec.commands.export import export
 from emovec.commands.extract import extract
 from emovec.commands.models import models
 from emovec.commands.prepare import prepare
+from emovec.commands.report import report
 from emovec.commands.verify import verify
 from emovec.errors import EmovecError
 
@@ -46,7 +47,7 @@ def main() -> None:
     """
 
 
-for command in (check, eer_matrix, emotion, export, extract, models, prepare, verify):
+for command in (check, eer_matrix, emotion, export, extract, models, prepare, report, verify):
     main.add_command(command)
 
 if __name__ == "__main__":

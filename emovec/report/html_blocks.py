@@ -46,7 +46,7 @@ class Table:
     folded: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chart:
     """A figure: interactive, a picture, or the picture until the other is drawn.
 
