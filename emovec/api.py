@@ -164,8 +164,8 @@ def similarity(
     return float(np.clip(first @ second, -1, 1))
 
 
-def usual_encoder() -> str:
-    """Name of the encoder that is used where none is named.
+def usual_encoder() -> Path:
+    """Folder of the encoder that is used where none is named.
 
     Raises:
         ModelError: if it does not come with this release

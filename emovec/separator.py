@@ -15,7 +15,9 @@ class Separator(StoredModel):
     """A trained LR-VAE, or one of its baselines.
 
     What is hidden is hidden from the attackers of its card, on the speakers of its card: it is no
-    guarantee of anonymity.
+    guarantee of anonymity. Where a draw is released, embeddings of one clip that were made in
+    different batches have draws of their own, which can be averaged; ``emovec extract --then``
+    draws once a clip.
 
     Args:
         model: to be used in evaluation, on the CPU

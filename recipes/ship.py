@@ -97,7 +97,8 @@ def facts_of(plans: list[Plan], rounding: float) -> Shipment:
         (e, result_of(e.step.run(experiment.plain_hparams)) if e.step else trainings[-1])
         for e in plans[-1].evaluations
     ]
-    return shipment(plans[-1].name, plans[-1].licence, trainings, measured, rounding)
+    further = tuple(dict.fromkeys(text for plan in plans for text in plan.further_data))
+    return shipment(plans[-1].name, plans[-1].licence, further, trainings, measured, rounding)
 
 
 def difference(before: Model, shipped: Model) -> float:

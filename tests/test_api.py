@@ -178,9 +178,19 @@ def test_no_usual_encoder(nothing_shipped: Path, files: list[Path]) -> None:
 
 def test_the_usual_encoder(nothing_shipped: Path, files: list[Path]) -> None:
     save_model(nothing_shipped / "xvector-small", make_encoder(), "")
-    assert api.usual_encoder() == "xvector-small"
+    assert api.usual_encoder() == nothing_shipped / "xvector-small"
     named = emovec.similarity(files[0], files[1], model=nothing_shipped / "xvector-small")
     assert emovec.similarity(files[0], files[1]) == named
+
+
+def test_a_folder_that_is_named_like_the_usual_encoder_is_not_taken(
+    nothing_shipped: Path, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model(nothing_shipped / "xvector-small", make_encoder(), "")
+    (tmp_path / "here" / "xvector-small").mkdir(parents=True)  # which would be a fault
+    wanted = emovec.similarity(files[0].resolve(), files[1].resolve())
+    monkeypatch.chdir(tmp_path / "here")
+    assert emovec.similarity(files[0].resolve(), files[1].resolve()) == wanted
 
 
 # --- the package

@@ -19,7 +19,7 @@ from emovec.encoders.pooling import MeanPooling
 from emovec.encoders.resnet import ResNet
 from emovec.encoders.store import check_folder, load_model, save_model
 from emovec.encoders.wavlm import WavLM
-from emovec.errors import HparamError, ModelError, TrainingError
+from emovec.errors import HparamError, ModelError, SplitError, TrainingError
 from emovec.report import shipping_plan
 from emovec.tables.results import Metric, Result, RunFacts, write_result
 from emovec.training.models import AffectModel
@@ -164,6 +164,7 @@ def test_a_folder(ship, add, tmp_path):
     assert cards.summary(card) == "A small network."
     licence = (folder / "LICENSE").read_text()
     assert "by-nc-sa/4.0/legalcode" in licence and "- nemo: They; CC-BY-NC-SA-4.0" in licence
+    assert "- noise of esc10, CC BY 3.0" in licence  # whose licence wants it named, too
     (listing,) = shipped()
     assert (listing.name, listing.kind) == ("small", "resnet")
 
@@ -224,7 +225,7 @@ def test_a_chain(ship, add, tmp_path):
         "| wuw2 | CC-BY-SA-4.0 |",  # of what it is made from
         "--run_folder=runs/base`",
         "4 h 10 min on",
-        "    - Trainings before it may have heard these speakers",
+        "    - Trainings before it may have heard these speakers without labels, never with",
         "encoder: base, frozen",
         'emovec.load("top").predict("a.wav")',
     ):
@@ -249,6 +250,16 @@ def test_what_must_not_ship(ship, add, tmp_path, changes, said):
         ship.main(["small"])
     assert not (tmp_path / "models" / "small").exists()
     assert not (tmp_path / "references").exists()
+
+
+def test_trainings_on_one_corpus_need_splits_to_compare(ship, add, tmp_path):
+    torch.manual_seed(0)
+    base = WavLM("tiny")
+    add("base", model=base, corpora=("nemo",))
+    add("top", model=base, corpora=("nemo",), made_from="base")
+    with pytest.raises(SplitError, match=r"splits/held-out-speakers\.csv: not found"):
+        ship.main(["top"])
+    assert [listing.name for listing in shipped()] == ["base"]
 
 
 def test_unknown_licences_and_corpora(ship, add):

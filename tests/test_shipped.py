@@ -34,8 +34,9 @@ from emovec.report.shipping_plan import chain, read_plan
 
 ROOT = Path(__file__).parents[1]
 PLANS = sorted((ROOT / "hparams" / "ship").glob("*.yaml"))
+REFERENCES = sorted(file.stem for file in (ROOT / "tests" / "shipped").glob("*.npy"))
 LISTED = shipped()
-NONE = [pytest.param(None, marks=pytest.mark.skip("no model is in emovec/models"), id="none")]
+NONE = [pytest.param(None, marks=pytest.mark.skip("no model is made yet"), id="none")]
 PARTS = {"LICENSE", "card.md", "config.json", "model.safetensors", "results.json"}
 
 
@@ -51,16 +52,19 @@ def facts(listing: ModelListing) -> dict:
     return json.loads((place_of(listing.name) / "results.json").read_text())
 
 
+def test_what_was_made_comes_along():
+    """References lie here, models in the package: a package that has lost its models is told."""
+    assert [listing.name for listing in LISTED] == REFERENCES
+    assert set(REFERENCES) <= {plan.stem for plan in PLANS}
+
+
 def test_what_is_used_by_default_comes_along():
-    if not LISTED:
-        pytest.skip("no model is in emovec/models")
+    if not REFERENCES:
+        pytest.skip("no model is made yet")
     assert {USUAL_ENCODER, USUAL_PREDICTOR} <= {listing.name for listing in LISTED}
-    assert {listing.name for listing in LISTED} <= {plan.stem for plan in PLANS}
 
 
 def test_sizes():
-    if not LISTED:
-        pytest.skip("no model is in emovec/models")
     assert sum(listing.size for listing in LISTED) <= LARGEST_OF_ALL == 28_000_000
     for listing in LISTED:
         weights = place_of(listing.name) / "model.safetensors"

@@ -191,7 +191,7 @@ class EffectiveBatches(Sampler):
     ) -> None:
         if len(seconds) < 2:
             raise TrainingError(
-                f"a split has {len(seconds)} clips; expected at least 2 to take a concordance of. "
+                f"a split has {len(seconds)} clips; expected at least 2 to make a batch of. "
                 "Choose another split."
             )
         if max(seconds) > batch_seconds:

@@ -21,7 +21,7 @@ from emovec.audio.loading import load
 from emovec.audio.mixing import Mixing
 from emovec.audio.padding import frame_counts
 from emovec.audio.spans import draw_spans
-from emovec.errors import TrainingError
+from emovec.errors import HparamError, TrainingError
 from emovec.tables.manifest import Utterance
 
 NO_CLUSTER = -1  # of frames behind a crop's end
@@ -44,6 +44,9 @@ class Frames:
         hop: samples from one to the next
         mask_probability: share of frames in spans, before overlaps
         span: frames of a span
+
+    Raises:
+        HparamError: if the share is not above 0 and at most 1, or a span has no frame
     """
 
     sample_rate: int
@@ -51,6 +54,13 @@ class Frames:
     hop: int
     mask_probability: float
     span: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mask_probability <= 1 or self.span < 1:
+            raise HparamError(
+                f"mask_probability is {self.mask_probability} and mask_span {self.span}; expected "
+                "above 0 and at most 1, and 1 or more. Mend them."
+            )
 
     def count(self, samples: int) -> int:
         """Frames wholly inside a clip of as many samples."""
@@ -134,9 +144,9 @@ class CropBatches(Dataset):
 class Crops(Sampler):
     """Crops of each effective batch, as one list a micro-batch.
 
-    A clip has as many crops an epoch as fit into it, at least one, which start at random frames, so
-    that an epoch is about as long as the speech is. A clip that is shorter is taken whole. Batches
-    are :class:`EffectiveBatches`, of crops of similar lengths.
+    A clip has its length over that of a crop, rounded, of crops an epoch, at least one, which start
+    at random frames, so that an epoch is about as long as the speech is. A clip that is shorter is
+    taken whole. Batches are :class:`EffectiveBatches`, of crops of similar lengths.
 
     Args:
         seconds: N lengths of clips

@@ -40,7 +40,7 @@ def level(waves: Tensor, lengths: Tensor) -> Tensor:
 
 
 def unit_variance(waves: Tensor, lengths: Tensor) -> Tensor:
-    """Clips with mean 0 and mean square 1, as WavLM large and WavLM on log-mel take them.
+    """Clips with mean 0 and mean square 1, as WavLM on log-mel and PooledEncoder take them.
 
     Args:
         waves: (B, T) samples

@@ -11,8 +11,8 @@ def draw_spans(
 
     F * probability / span of them, rounded at random, at least one, start at different places
     (Hsu et al., 2021, "HuBERT", IEEE/ACM TASLP 29; their code draws at least two). In a clip of
-    fewer than two spans a span is half the clip, so that something is left to predict it from
-    [ours].
+    fewer than two spans a span is half the clip, so that one span leaves something to predict it
+    from [ours]; where the probability draws several, they may hide a short clip as a whole.
 
     Args:
         frames: F of the clip, at least 1

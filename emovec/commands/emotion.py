@@ -19,6 +19,7 @@ from emovec.commands.shared import (
     print_json,
     printable,
     progress,
+    shown,
     stamps,
     table_lines,
 )
@@ -50,8 +51,9 @@ def emotion(
 
     if as_json and csv_file:
         raise click.UsageError("--json and --csv found; expected one of them.")
-    name = model_name(model or _usual_model())
-    predictor = api.load_of_clips(name, device=device)
+    chosen = model_name(model) if model else _usual_model()
+    name = shown(chosen)
+    predictor = api.load_of_clips(chosen, device=device)
     if isinstance(predictor, api.EncoderModel):
         raise click.UsageError(
             f"--model={name} holds an encoder, which predicts nothing; expected a model of affect "
@@ -81,20 +83,20 @@ def emotion(
         raise SystemExit(1)
 
 
-def _usual_model() -> str:
-    """The model where none is named; says which, and how to choose another.
+def _usual_model() -> Path:
+    """The folder of the model where none is named; says which, and how to choose another.
 
     Raises:
         ModelError: if it does not come with this release
     """
     from emovec.encoders.locating import USUAL_PREDICTOR, usual
 
-    name = usual(USUAL_PREDICTOR, "--model, such as the run folder of recipes/ser/train.py")
+    folder = usual(USUAL_PREDICTOR, "--model, such as the run folder of recipes/ser/train.py")
     note(
-        f"model: {name}, small, comes along. Others: --model, such as a large one that "
+        f"model: {folder.name}, small, comes along. Others: --model, such as a large one that "
         "recipes/ser/train.py hparams/emosphere_large.yaml trains"
     )
-    return name
+    return folder
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from emovec.commands.shared import (
     note,
     print_json,
     progress,
+    shown,
     torchrun_processes,
     usual_encoder,
 )
@@ -85,8 +86,8 @@ def extract(
     share the work: torchrun --nproc_per_node=2 -m emovec.cli extract ...
     """
     with torchrun_processes() as processes:
-        name = encoder or usual_encoder(talk=processes.rank == 0)
-        found = extract_all(inputs, name, output, processes=processes, **options)
+        chosen = encoder or usual_encoder(talk=processes.rank == 0)
+        found = extract_all(inputs, chosen, output, processes=processes, **options)
         if as_json and processes.rank == 0:
             unread = [asdict(skip) for skip in found.unread]
             print_json({"output": str(output), **asdict(found.extraction), "unread": unread})
@@ -124,7 +125,7 @@ class Outcome:
 
 def extract_all(
     inputs: Sequence[str],
-    encoder: str,
+    encoder: str | Path,
     output: Path,
     *,
     engine: "Engine",
@@ -139,7 +140,7 @@ def extract_all(
 
     Args:
         inputs: as ``emovec.audio.inputs.collect`` takes them
-        encoder: a model, by name
+        encoder: a model, by name; or the folder of one that comes along
         output: folder of shards; one of the same run goes on
         engine: "torch" or "onnx"
         device: where it runs; None: a GPU if there is one
@@ -174,7 +175,7 @@ def extract_all(
             _cut(clips.utterances, longest),
             clips.root,
             output,
-            name=encoder,
+            name=shown(encoder),
             manifest_hash=clips.manifest_hash,
             device=_device(engine, device),
             processes=processes,

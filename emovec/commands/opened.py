@@ -1,9 +1,10 @@
 """The models of ``emovec extract``: an encoder, and what ``--then`` puts behind it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emovec.commands.shared import model_name, stamps
+from emovec.commands.shared import model_name, shown, stamps
 
 if TYPE_CHECKING:
     from emovec.encoders.base import Encoder
@@ -56,7 +57,7 @@ class Opened:
 
 
 def open_models(
-    encoder: str,
+    encoder: str | Path,
     engine: "Engine",
     device: str | None,
     then: str | None,
@@ -66,7 +67,7 @@ def open_models(
     """The encoder, and the model of --then, if there is one.
 
     Args:
-        encoder: a model, by name
+        encoder: a model, by name; or the folder of one that comes along
         engine: "torch" or "onnx"
         device: where it runs; None: a GPU if there is one
         then: as :func:`open_second`
@@ -85,7 +86,7 @@ def open_models(
     folder = find_model(model_name(encoder))
     model = api.load_of_clips(folder, device=device, engine=engine)
     second = open_second(then, keep, masked_groups)
-    cards = {encoder: model.card} | ({second.name: second.card} if second else {})
+    cards = {shown(encoder): model.card} | ({second.name: second.card} if second else {})
     return Opened(
         second.behind(model.embedder) if second else model.embedder,
         model.max_seconds,

@@ -70,25 +70,34 @@ def table_lines(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     return ("  ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
-def model_name(name: str) -> str:
+def model_name(name: str | Path) -> str:
     """A model's name, or its folder where that of the run is given that trained it."""
     from emovec.encoders.locating import folder_of_run
 
-    return str(folder_of_run(Path(name))) if Path(name).is_dir() else name
+    return str(folder_of_run(Path(name))) if Path(name).is_dir() else str(name)
 
 
-def usual_encoder(*, talk: bool = True) -> str:
-    """The encoder where none is named; says which, and how to choose another.
+def shown(model: str | Path) -> str:
+    """What an answer calls a model: as it was named, or the name of one that comes along.
+
+    >>> shown("runs/speaker/xvector/1/model"), shown(Path("emovec/models/xvector-small"))
+    ('runs/speaker/xvector/1/model', 'xvector-small')
+    """
+    return model.name if isinstance(model, Path) else model
+
+
+def usual_encoder(*, talk: bool = True) -> Path:
+    """The folder of the encoder where none is named; says which, and how to choose another.
 
     Raises:
         ModelError: if it does not come with this release
     """
     from emovec.encoders.locating import USUAL_ENCODER, usual
 
-    name = usual(USUAL_ENCODER, "--encoder")
+    folder = usual(USUAL_ENCODER, "--encoder")
     if talk:
-        note(f"encoder: {name}, small, comes along. Others: --encoder, see `emovec models`")
-    return name
+        note(f"encoder: {folder.name}, small, comes along. Others: --encoder, see `emovec models`")
+    return folder
 
 
 def stamps(card: str) -> list[str]:

@@ -11,6 +11,7 @@ from emovec.commands.shared import (
     note,
     print_json,
     printable,
+    shown,
     stamps,
     usual_encoder,
 )
@@ -48,8 +49,9 @@ def verify(
     from emovec.errors import EmovecError
 
     try:
-        name = model_name(encoder) if encoder else usual_encoder()
-        model = api.load_of_clips(name, device=device)
+        chosen = model_name(encoder) if encoder else usual_encoder()
+        name = shown(chosen)
+        model = api.load_of_clips(chosen, device=device)
         if not isinstance(model, api.EncoderModel):
             raise NoAnswer(
                 f"{name}: predicts affect or emotions, so that its embeddings tell feelings rather "

@@ -71,7 +71,12 @@ _CORPORA: dict[str, Callable[..., Corpus]] = {
     "audformat": audformat.corpus,
 }
 
-_OPTIONS = {"folder": folder.OPTIONS, "emobox": emobox.OPTIONS, "audformat": audformat.OPTIONS}
+_OPTIONS = {
+    "manifest": manifest.OPTIONS,
+    "folder": folder.OPTIONS,
+    "emobox": emobox.OPTIONS,
+    "audformat": audformat.OPTIONS,
+}
 
 
 def names() -> list[str]:
@@ -84,7 +89,8 @@ def get(name: str, /, **options: Any) -> Corpus:
 
     Args:
         name: one of ``names()``
-        options: ``release``, or those of ``folder.corpus``, ``emobox.corpus``, ``audformat.corpus``
+        options: ``release``, for ``manifest`` also ``prototypes``, or those of ``folder.corpus``,
+            ``emobox.corpus``, ``audformat.corpus``
 
     Raises:
         CorpusError: if there is no such corpus, or it does not take an option or its value

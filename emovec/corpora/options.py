@@ -30,6 +30,7 @@ def are_names(value: Any) -> bool:
 
 
 TEXT = Kind(lambda value: isinstance(value, str), "a text, in quotes, as 1.10 is not 1.1")
+FLAG = Kind(lambda value: isinstance(value, bool), "true or false")
 FILE = Kind(lambda value: value is None or isinstance(value, str | os.PathLike), "a path")
 NAMES = Kind(lambda value: value is None or are_names(value), "texts by text, {ang: anger}")
 SCALE = Kind(lambda value: value is None or is_scale(value), "[lowest, highest]")

@@ -16,6 +16,7 @@ from emovec.corpora.speakers import (
     corpus_of,
     hold_out,
     name_and_folder,
+    of_corpus,
     read_corpora,
     together,
     with_name,
@@ -78,6 +79,26 @@ def select_pooled(
     return _as_published(sources[0], prepared_folder, protocol, seed, wanted, **allowed)
 
 
+def select_pooled_of(hparams: Any) -> Selection:
+    """Clips that the hparams of a recipe name; takes and raises what :func:`select_pooled` does.
+
+    Args:
+        hparams: whose corpora are the sources, and split_seed the seed
+    """
+    return select_pooled(
+        hparams.corpora,
+        Path(hparams.prepared_folder),
+        protocol=hparams.protocol,
+        held_out=hparams.held_out,
+        seed=hparams.split_seed,
+        emotions=hparams.emotions,
+        merge_emotions=hparams.merge_emotions,
+        drop_emotions=hparams.drop_emotions,
+        allow_partial=hparams.allow_partial,
+        allow_leak=hparams.allow_leak,
+    )
+
+
 def _drawn(
     sources: Sequence[str],
     prepared_folder: Path,
@@ -101,7 +122,7 @@ def _drawn(
     assignments = [
         row
         for corpus in prepared
-        for row in hold_out(_of(corpus.info.name, utterances), held_out, held_out, seed)
+        for row in hold_out(of_corpus(corpus.info.name, utterances), held_out, held_out, seed)
     ]
     check = check_splits(utterances, assignments, allow_leak=allow_leak, needed=SPLITS)
     write_splits(prepared_folder / "splits" / f"{PROTOCOL}.csv", assignments)
@@ -177,7 +198,7 @@ def _untested(
     prepared: Iterable[Prepared], utterances: Sequence[Utterance], assignments: Iterable[Any]
 ) -> list[str]:
     """Corpora that have too few speakers to be tested on."""
-    tested = {row.id.partition("/")[0] for row in assignments if row.split == "test"}
+    tested = {corpus_of(row) for row in assignments if row.split == "test"}
     found = {corpus_of(u) for u in utterances}
     names = [corpus.info.name for corpus in prepared]
     return [
@@ -187,7 +208,3 @@ def _untested(
         for name in names
         if name not in tested
     ]
-
-
-def _of(corpus: str, utterances: Iterable[Utterance]) -> list[Utterance]:
-    return [u for u in utterances if corpus_of(u) == corpus]

@@ -14,11 +14,13 @@ import numpy as np
 
 from emovec import corpora
 from emovec.corpora.preparing import Prepared
+from emovec.corpora.selection import by_split
 from emovec.errors import CorpusError, HparamError, SplitError
 from emovec.tables.corpus import CorpusInfo, Skip
 from emovec.tables.manifest import Utterance
 from emovec.tables.protocols import by_speaker
 from emovec.tables.splits import (
+    SPLITS,
     Assignment,
     check_splits,
     manifest_hash,
@@ -90,46 +92,44 @@ def select_speakers(
         SplitError: if nobody is left to train, to validate or to test on, or audio leaks
     """
     validation = held_out if validation is None else validation
-    if min(held_out, validation) <= 0 or held_out + validation >= 1:
-        raise HparamError(
-            f"held_out is {held_out} to test on, and {validation} to validate on; expected shares "
-            "above 0 that are below 1 together. Change them."
-        )
+    _check_shares(held_out, validation)
     prepared = read_corpora(sources, prepared_folder, allow_partial)
-    utterances = [u for corpus in prepared for u in corpus.utterances]
-    without = {u.id for u in utterances if not u.speaker}
-    utterances = [u for u in utterances if u.id not in without]
+    info, every = together(prepared), [u for corpus in prepared for u in corpus.utterances]
+    utterances = [u for u in every if u.speaker]
     assignments = [
         row
         for corpus in prepared
-        for row in hold_out([u for u in corpus.utterances if u.speaker], held_out, validation, seed)
+        for row in hold_out(of_corpus(corpus.info.name, utterances), held_out, validation, seed)
     ]
     known = _known(utterances, assignments, seed)
-    check = check_splits(
-        utterances, assignments, allow_leak=allow_leak, needed=("train", "valid", "test")
-    )
+    check = check_splits(utterances, assignments, allow_leak=allow_leak, needed=SPLITS)
     write_splits(prepared_folder / "splits" / f"{PROTOCOL}.csv", assignments)
-    split_of = {row.id: row.split for row in assignments}
-    parts = {
-        split: [u for u in utterances if split_of[u.id] == split and u.id not in known]
-        for split in ("train", "valid", "test")
-    }
-    info = together(prepared)
-    skipped = [Skip(id_, "speaker is not known") for id_ in sorted(without)]
-    single = [name for name, clips in Counter(u.speaker for u in utterances).items() if clips == 1]
-    notes = [f"{len(single)} speakers have one clip; they are trained on only"] if single else []
+    parts = by_split([u for u in utterances if u.id not in known], assignments)
+    without = sorted(u.id for u in every if not u.speaker)
     return SpeakerSelection(
         info,
-        train=parts["train"],
+        **parts,
         known=[u for u in utterances if u.id in known],
-        valid=parts["valid"],
-        test=parts["test"],
         manifest_hash=manifest_hash(utterances),
         split_line=split_line(info.name, PROTOCOL, utterances, assignments),
         leaks=check.leaks,
-        skipped=(*info.skipped, *skipped),
-        warnings=(*info.warnings, *notes, *check.warnings),
+        skipped=(*info.skipped, *(Skip(id_, "speaker is not known") for id_ in without)),
+        warnings=(*info.warnings, *_of_one_clip(utterances), *check.warnings),
     )
+
+
+def _check_shares(test: float, validation: float) -> None:
+    if min(test, validation) <= 0 or test + validation >= 1:
+        raise HparamError(
+            f"held_out is {test} to test on, and {validation} to validate on; expected shares "
+            "above 0 that are below 1 together. Change them."
+        )
+
+
+def _of_one_clip(utterances: Iterable[Utterance]) -> list[str]:
+    """What there is to say of speakers who have one clip."""
+    single = list(Counter(u.speaker for u in utterances).values()).count(1)
+    return [f"{single} speakers have one clip; they are trained on only"] if single else []
 
 
 def read_corpora(
@@ -175,9 +175,14 @@ def corpus_and_gender(utterance: Utterance) -> str:
     return f"{corpus_of(utterance)} {utterance.gender}" if utterance.gender else ""
 
 
-def corpus_of(utterance: Utterance) -> str:
-    """Name of the corpus that an utterance of :func:`read_corpora` is of."""
-    return utterance.id.partition("/")[0]
+def corpus_of(clip: Utterance | Assignment) -> str:
+    """Name of the corpus that a clip of :func:`read_corpora` is of."""
+    return clip.id.partition("/")[0]
+
+
+def of_corpus(corpus: str, utterances: Iterable[Utterance]) -> list[Utterance]:
+    """Those utterances of :func:`read_corpora` that are of one corpus."""
+    return [u for u in utterances if corpus_of(u) == corpus]
 
 
 def name_and_folder(source: str) -> tuple[str, Path | None]:

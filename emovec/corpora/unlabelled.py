@@ -1,6 +1,6 @@
 """Clips of several corpora to learn from without labels, and speakers held out to validate on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from emovec.corpora.speakers import (
@@ -10,7 +10,9 @@ from emovec.corpora.speakers import (
     read_corpora,
     together,
 )
-from emovec.errors import HparamError
+from emovec.errors import HparamError, SplitError
+from emovec.tables.leaks import shared_audio
+from emovec.tables.manifest import Utterance
 from emovec.tables.splits import (
     Assignment,
     check_splits,
@@ -60,6 +62,7 @@ def select_unlabelled(
     check = check_splits(named, assignments, allow_leak=allow_leak, needed=("train", "valid"))
     write_splits(prepared_folder / "splits" / f"{PROTOCOL}.csv", assignments)
     valid = {row.id for row in assignments if row.split == "valid"}
+    unnamed = _unnamed_leaks(utterances, valid, allow_leak)
     info = together(prepared)
     return SpeakerSelection(
         info,
@@ -69,7 +72,29 @@ def select_unlabelled(
         test=[],
         manifest_hash=manifest_hash(utterances),
         split_line=split_line(info.name, PROTOCOL, named, assignments),
-        leaks=check.leaks,
+        leaks=(*check.leaks, *unnamed),
         skipped=info.skipped,
         warnings=(*info.warnings, *check.warnings),
     )
+
+
+def _unnamed_leaks(
+    utterances: Sequence[Utterance], valid: Collection[str], allow_leak: bool
+) -> list[str]:
+    """Audio of clips to validate on that clips of unknown speakers have, too.
+
+    Raises:
+        SplitError: if there is some, and it is not allowed
+    """
+    places = [
+        (u, "valid" if u.id in valid else "train")
+        for u in utterances
+        if not u.speaker or u.id in valid
+    ]
+    leaks = shared_audio(places)
+    if leaks and not allow_leak:
+        raise SplitError(
+            f"clips of unknown speakers: {'; '.join(leaks)}; expected none of this. Remove one of "
+            "each, or pass --allow_leak, which marks every result."
+        )
+    return leaks

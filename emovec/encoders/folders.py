@@ -31,6 +31,7 @@ MARKS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04", b"\x
 MOST_FILES = 10_000
 LARGEST_CONFIG = 2**20  # bytes
 DEEPEST_CONFIG = 32  # objects and lists within each other
+MOST_REFERENCES = 1  # each is a model that is read and built, whatever the folder's own size
 
 # Arguments by which a class reads a file or fetches one; a folder brings its own weights.
 READING = frozenset({"weights"})
@@ -100,7 +101,13 @@ def read_config(path: Path) -> dict[str, Any]:
 def config_faults(config: dict[str, Any], path: Path) -> list[str]:
     """Faults of a config.json: unknown classes, and arguments that point elsewhere."""
     description = {key: value for key, value in config.items() if key != CHECKSUM}
-    return list(_description_faults(description, path, outermost=True))
+    faults = list(_description_faults(description, path, outermost=True))
+    if not faults and len(references(description)) > MOST_REFERENCES:
+        faults.append(
+            f"{path}: {len(references(description))} arguments are shipped models; expected at "
+            f"most {MOST_REFERENCES}. Do not load it unless you know why."
+        )
+    return faults
 
 
 def checksum_faults(config: dict[str, Any], found: str, weights: Path) -> list[str]:

@@ -23,7 +23,7 @@ LOG_FLOOR = 1e-4
 LOG_MEAN, LOG_DEVIATION = -2.0, 4.5
 
 
-class LogMel(nn.Module):
+class UnitLogMel(nn.Module):
     """Logarithms of the power in 80 mel bands, every 10 ms over 25 ms, brought near unit variance.
 
     No frame reaches beyond the samples. Nothing in it is learned.
@@ -80,7 +80,7 @@ class MelFrontEnd(nn.Module):
     def __init__(self, width: int, sample_rate: int, normalize_waves: bool = False):
         super().__init__()
         self.normalize_waves = normalize_waves
-        self.log_mel = LogMel(sample_rate)
+        self.log_mel = UnitLogMel(sample_rate)
         self.convolutions = nn.ModuleList(
             [nn.Conv1d(BANDS, width, KERNEL, STRIDE), nn.Conv1d(width, width, KERNEL, STRIDE)]
         )

@@ -104,8 +104,10 @@ def place_of(name: str) -> Path:
     return _shipped_folder() / name
 
 
-def usual(name: str, instead: str) -> str:
-    """The name of a model that is used where none is named.
+def usual(name: str, instead: str) -> Path:
+    """The folder of a model that is used where none is named.
+
+    It is that of the package: a folder of this name where the program runs is not meant.
 
     Args:
         name: ``USUAL_ENCODER`` or ``USUAL_PREDICTOR``
@@ -121,7 +123,7 @@ def usual(name: str, instead: str) -> str:
             f"({', '.join(names) or 'none does'}); expected a model folder, a name of those, or "
             f"organisation/name@revision of the Hugging Face hub. Pass {instead}."
         )
-    return name
+    return place_of(name)
 
 
 def weights_file(name: str) -> Path:
@@ -173,8 +175,8 @@ def _shipped_folder() -> Path:
 
 
 def _shipped_names() -> list[str]:
-    configs = _shipped_folder().glob(f"*/{CONFIG}")
-    return sorted(config.parent.name for config in configs)
+    names = (config.parent.name for config in _shipped_folder().glob(f"*/{CONFIG}"))
+    return sorted(name for name in names if not name.startswith("."))  # which is being written
 
 
 def _unknown(name: str) -> str:

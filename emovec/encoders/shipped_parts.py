@@ -51,7 +51,8 @@ def put_on_shipped(
                 f"{first(own)}; expected none. Copy the folder again."
             )
         base, weights = read(folder)
-        if base.get("arguments") and references(base):
+        # of a damaged one `read` has noted that its arguments are no mapping
+        if isinstance(base.get("arguments"), dict) and references(base):
             raise ModelError(
                 f"{path}: {name} is {folder.name}, which stands on another; expected a whole "
                 "model. Name that one."

@@ -1,5 +1,6 @@
 """The form in which models ship: parameters in float16, and without what ships on its own."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emovec.encoders.folders import CHECKSUM, CONFIG, SHIPPED, WEIGHTS, read_config
+from emovec.encoders.folders import CHECKSUM, CONFIG, SHIPPED, WEIGHTS, is_description, read_config
 from emovec.encoders.locating import shipped_folder
 from emovec.encoders.store import describe, read_weights
 from emovec.encoders.weights import first, not_finite
@@ -15,6 +16,11 @@ from emovec.errors import ModelError
 
 LARGEST = 10_000_000  # bytes of the weights of a model
 LARGEST_OF_ALL = 28_000_000  # bytes of all that ships
+
+# Arguments that change nothing once a model is trained
+TRAINING_ONLY = frozenset(
+    {"dropout", "layer_drop", "mask_time_probability", "mask_time_length", "freeze_front_end"}
+)
 
 
 def shipped_form(
@@ -41,10 +47,11 @@ def shipped_form(
         expected = {f"{part}.{k}": v for k, v in read_weights(folder / WEIGHTS).items()}
         differing = _differing(own, expected)
         found = config["arguments"].get(part)
-        if not isinstance(found, dict) or found.get("class") != base["class"] or differing:
+        differing += _differing_arguments(found, base)
+        if differing:
             raise ModelError(
-                f"{part} is not {name}: {first(differing) if differing else found!r} differ; "
-                f"expected its weights. Start training from {name} as it ships, and freeze it."
+                f"{part} is not {name}: {first(differing)} differ; expected its arguments and "
+                f"weights. Start training from {name} as it ships, and freeze it."
             )
         config["arguments"][part] = {SHIPPED: name, CHECKSUM: base[CHECKSUM]}
         state = {key: value for key, value in state.items() if key not in own}
@@ -84,13 +91,48 @@ def check_sizes(new: Path, folder: Path) -> None:
         ModelError: how large it is
     """
     size = (new / WEIGHTS).stat().st_size
-    others = [path for path in folder.parent.glob("*/*") if path.parent not in (new, folder)]
+    others = [
+        path
+        for path in folder.parent.glob("*/*")
+        if path.parent not in (new, folder) and not path.parent.name.startswith(".")
+    ]
     total = sum(path.stat().st_size for path in (*new.iterdir(), *others))
     if size > LARGEST or total > LARGEST_OF_ALL:
         raise ModelError(
             f"{folder}: {size} bytes of weights, {total} of all models; expected at most {LARGEST} "
             f"and {LARGEST_OF_ALL}. Train a smaller one."
         )
+
+
+def _differing_arguments(found: Any, base: Mapping[str, Any]) -> list[str]:
+    """Names of arguments by which a part acts otherwise than the shipped model."""
+    if not is_description(found):
+        return ["class"]
+    # as it is written: a tuple is a list there
+    own, expected = (
+        _acting(json.loads(json.dumps({key: one[key] for key in ("class", "arguments")})))
+        for one in (found, base)
+    )
+    return sorted(
+        name
+        for name in own.keys() | expected.keys()
+        if name not in own or name not in expected or own[name] != expected[name]
+    )
+
+
+def _acting(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Class and arguments by dotted name, but for those that act in training alone.
+
+    >>> _acting({"class": "a", "arguments": {"dropout": 0.1, "b": {"class": "c", "arguments": {}}}})
+    {'class': 'a', 'b.class': 'c'}
+    """
+    found = {"class": description["class"]}
+    for key, value in description["arguments"].items():
+        if is_description(value):
+            found |= {f"{key}.{inner}": what for inner, what in _acting(value).items()}
+        elif key not in TRAINING_ONLY:
+            found[key] = value
+    return found
 
 
 def _differing(own: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:

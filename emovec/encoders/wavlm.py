@@ -200,7 +200,7 @@ class WavLM(Encoder):
             mask = mask[:, : values.shape[1], None]
             values = torch.where(mask, embedding.to(values.dtype), values)
         elif self.training and self.mask_time_probability > 0:
-            spans = draw_spans(
+            spans = draw_time_masks(
                 counts, values.shape[1], self.mask_time_probability, self.mask_time_length
             )
             values = values.masked_fill(spans[..., None], 0.0)
@@ -244,7 +244,7 @@ class WavLM(Encoder):
         return dict(self._arguments)
 
 
-def draw_spans(lengths: Tensor, size: int, probability: float, span: int) -> Tensor:
+def draw_time_masks(lengths: Tensor, size: int, probability: float, span: int) -> Tensor:
     """Random spans of valid frames, as SpecAugment masks time (Park et al., 2019, Interspeech).
 
     A row of F frames gets F * probability / span of them, rounded at random, which may overlap;
@@ -259,7 +259,7 @@ def draw_spans(lengths: Tensor, size: int, probability: float, span: int) -> Ten
     Returns:
         (B, size) bool, true inside a span
 
-    >>> draw_spans(torch.tensor([4, 2]), size=5, probability=1.0, span=4).int().tolist()
+    >>> draw_time_masks(torch.tensor([4, 2]), size=5, probability=1.0, span=4).int().tolist()
     [[1, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
     """
     most = int(size * probability / span + 1)

@@ -98,7 +98,8 @@ def _checked(profile: Sequence[float]) -> NDArray:
         points = np.array(profile, dtype=np.float64)
     except (TypeError, ValueError):
         points = np.empty(0)
-    falls = points.ndim == 1 and len(points) > 1 and not (np.diff(points) > 0).any()
+    # not "none rises": NaN compares false both ways
+    falls = points.ndim == 1 and len(points) > 1 and bool((np.diff(points) <= 0).all())
     if not (falls and points[0] > points[-1] and points[0] <= 1 and points[-1] >= 0):
         raise HparamError(
             f"profile is {profile}; expected one of {PROFILES}, or two or more probabilities in "

@@ -178,11 +178,12 @@ class LRVAE(nn.Module):
     def encode(self, features: Tensor, noise: Tensor | None = None) -> Tensor:
         """Whole latent (B, L) of features (B, D), whatever its order: what leaves the model.
 
-        A draw is decided by the vector alone, see :func:`.noise_of`.
+        A draw is decided by ``noise``, or else by the vector to its last bit: vectors of one clip
+        that were made in different batches have different draws, see :func:`.noise_of`.
 
         Args:
             features: (B, D)
-            noise: (B, L) of :func:`.noise_of`, where it is known already
+            noise: (B, L) of :func:`.noise_of`, of the clips' samples; None: of the features
         """
         hidden = self.hidden(self.standardised(features))
         latent = self.to_mean(hidden)
@@ -205,6 +206,10 @@ class LRVAE(nn.Module):
         self, features: ArrayLike, keep: str = ALL, masked_groups: int | None = None
     ) -> NDArray[np.float32]:
         """Latent vectors, of which one end is zero.
+
+        Draws are decided by the vectors: whoever hands in several of one clip, made in different
+        batches, has several draws of it, whose mean tells what the model's mean does;
+        ``ProtectedEncoder`` draws once a clip.
 
         Args:
             features: (N, D) vectors

@@ -1,6 +1,6 @@
-"""Noise that a vector decides, and nothing else.
+"""Noise that a clip's own numbers decide, and nothing else.
 
-Shapes: B batch, D features, L nodes of the latent.
+Shapes: B batch, D numbers of a row, L nodes of the latent.
 """
 
 import hashlib
@@ -11,25 +11,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-def noise_of(features: Tensor, size: int) -> Tensor:
-    """Standard normal numbers (B, L) that the bytes of vectors (B, D) decide.
+def noise_of(rows: Tensor, size: int, lengths: Tensor | None = None) -> Tensor:
+    """Standard normal numbers (B, L) that the bytes of rows (B, D) decide.
 
-    The same vector always gives the same ones, whatever its neighbours are: draws of one clip
-    cannot be averaged. Vectors that differ in the last bit give others.
+    The same row gives the same ones, whatever its neighbours are; one that differs in the last bit
+    gives others. Samples of a clip are the same each time that it is read: it has one draw. Its
+    embedding is not, as an encoder rounds otherwise in another batch: embeddings of one clip, each
+    made in a batch of its own, have several draws, which can be averaged.
 
     Args:
-        features: (B, D) float32
+        rows: (B, D) float32, samples or features
         size: L
+        lengths: (B,) int64 numbers of each row that decide, the others are padding; None: all
 
     >>> one, same = noise_of(torch.tensor([[1.0, 2.0], [1.0, 2.0]]), 3)
     >>> one.equal(same), one.equal(noise_of(torch.tensor([[1.0, 2.5]]), 3)[0])
     (True, False)
+    >>> one.equal(noise_of(torch.tensor([[1.0, 2.0, 0.0]]), 3, torch.tensor([2]))[0])
+    True
     """
-    rows = features.detach().cpu().numpy()
+    numbers = rows.detach().cpu().numpy()
+    counts = [rows.shape[1]] * len(rows) if lengths is None else lengths.tolist()
     drawn = np.empty((len(rows), size), dtype=np.float32)
-    for place, row in enumerate(rows):
-        drawn[place] = _normal(row.tobytes(), size)
-    return torch.from_numpy(drawn).to(features.device)
+    for place, (row, count) in enumerate(zip(numbers, counts, strict=True)):
+        drawn[place] = _normal(row[:count].tobytes(), size)
+    return torch.from_numpy(drawn).to(rows.device)
 
 
 def _normal(data: bytes, size: int) -> NDArray[np.float32]:

@@ -11,10 +11,14 @@ from emovec.encoders.base import Encoder
 from emovec.errors import ModelError
 from emovec.privacy.lrvae import LRVAE
 from emovec.privacy.masking import masked
+from emovec.privacy.noise import noise_of
 
 
 class ProtectedEncoder(Encoder):
     """Embeddings of which one end is zero; those of the encoder itself are kept nowhere.
+
+    Where the model releases a draw, the clip's samples decide it: one clip has one draw, in any
+    batch, and none to average it with.
 
     Args:
         encoder: from waves to embeddings (E,)
@@ -28,7 +32,7 @@ class ProtectedEncoder(Encoder):
         ModelError: if the model takes vectors of another size
     """
 
-    mask: Tensor
+    hidden: Tensor
 
     def __init__(
         self, encoder: Encoder, model: LRVAE, keep: str, masked_groups: int | None = None
@@ -41,9 +45,9 @@ class ProtectedEncoder(Encoder):
                 "trained on."
             )
         model.transform(np.zeros((1, model.input_size)), keep, masked_groups)  # raises, or nothing
-        kept = np.ones((1, model.latent_size), dtype=np.float32)
-        mask = torch.from_numpy(masked(kept, keep, masked_groups, model.groups))
-        self.register_buffer("mask", mask)  # (1, L)
+        ones = np.ones((1, model.latent_size), dtype=np.float32)
+        kept = masked(ones, keep, masked_groups, model.groups)
+        self.register_buffer("hidden", torch.from_numpy(kept == 0))  # (1, L) bool
         self.encoder, self.model = encoder, model
         self.embedding_size, self.frame_size = model.latent_size, encoder.frame_size
         self.sample_rate, self.shortest = encoder.sample_rate, encoder.shortest
@@ -52,7 +56,11 @@ class ProtectedEncoder(Encoder):
 
     def forward(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Protected embeddings (B, L); takes and raises what the encoder does."""
-        return self.model.encode(self.encoder(waves, lengths)) * self.mask
+        embeddings = self.encoder(waves, lengths)
+        # by the samples: the last bits of an embedding depend on its batch
+        noise = noise_of(waves, self.embedding_size, lengths) if self.model.draws else None
+        # filled, as a product with 0 keeps the sign of what it hides: -0.0
+        return self.model.encode(embeddings, noise).masked_fill(self.hidden, 0)
 
     def hears(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Clips (B,) that have an embedding, as the encoder says."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emovec.errors import HparamError
+from emovec.errors import HparamError, SplitError
 from emovec.privacy.attackers import NETWORK, attack
 from emovec.privacy.lrvae import LRVAE
 from emovec.privacy.masking import masked
@@ -22,6 +22,7 @@ from emovec.privacy.vectors import Vectors
 
 MASKED_GROUPS = "masked_groups"
 STOP_SHARE = 0.2  # of the training speakers, by whom attackers of a search stop
+PAIR = 2  # the least number of speakers to tell apart
 # What a setting is to reach: EER without identity at least, and weighted F1 without emotion at most
 # above that of guessing; and what either may cost beside the whole latent [ours]
 HIDDEN_RATE, COST_F1 = 0.40, 0.03
@@ -36,7 +37,8 @@ class Training:
         system: which
         arguments: of ``LRVAE`` beside the system's own
         options: of the training
-        masked_groups: for its representations; None: half
+        masked_groups: for its representations; None: half. The epoch is chosen with half of them
+            masked, whatever this is
     """
 
     system: System
@@ -129,14 +131,17 @@ def measure_settings(
     Args:
         training: what the values are of
         values: of one of :func:`grid_of`
-        counts: of masked groups
+        counts: of masked groups, of one training, whose epoch is chosen with half of them masked
         train_split: clips to learn from
         valid: clips to choose by
         seed: of training and attackers
+
+    Raises:
+        SplitError: as :func:`stopping_speakers`, before the training
     """
+    inner, stop = stopping_speakers(train_split, seed)
     varied = training.with_values(values)
     trained = train(varied.system, train_split, valid, varied.options, seed, varied.arguments)
-    inner, stop = stopping_speakers(train_split, seed)
     guessed = majority_f1(train_split, valid)
 
     def found(keep: str, count: int | None) -> Measures:
@@ -159,6 +164,9 @@ def stopping_speakers(train_split: Vectors, seed: int) -> tuple[Vectors, Vectors
     Args:
         train_split: clips of several speakers
         seed: of the draw
+
+    Raises:
+        SplitError: if no group has speakers enough for both
     """
     random = np.random.default_rng(seed)
     chosen: list[str] = []
@@ -166,9 +174,16 @@ def stopping_speakers(train_split: Vectors, seed: int) -> tuple[Vectors, Vectors
         of_group = train_split.speakers[train_split.groups == group]
         speakers, clips = np.unique(of_group, return_counts=True)
         several = random.permutation(speakers[clips > 1])
-        number = max(2, round(STOP_SHARE * len(speakers)))
-        if len(several) > number:
+        number = max(PAIR, round(STOP_SHARE * len(speakers)))
+        if len(several) > number and len(speakers) - number >= PAIR:
             chosen += several[:number].tolist()
+    if not chosen:
+        raise SplitError(
+            f"train: {len(set(train_split.speakers.tolist()))} speakers in "
+            f"{len(np.unique(train_split.groups))} groups; expected a group of {2 * PAIR} or more, "
+            f"{PAIR + 1} of them with several clips, so that attackers of a search learn from some "
+            "and stop by others. Add speakers, or search nothing."
+        )
     stops = np.isin(train_split.speakers, chosen)
     # an emotion that nobody else shows could not be learnt
     kept = np.isin(train_split.emotions, train_split.emotions[~stops])

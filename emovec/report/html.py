@@ -6,20 +6,20 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from emovec import __version__
 from emovec.report import html_facts, interactive
 from emovec.report.html_audio import Heard, heard
 from emovec.report.html_blocks import Block, Chart, Facts, Notice, Section, Table
 from emovec.report.html_comparison import comparison
-from emovec.report.html_runs import RunFolder, read_run
+from emovec.report.html_runs import RunFolder, read_runs
 from emovec.report.html_sections import Sections
 from emovec.tables.files import write_atomically
-from emovec.tables.results import ResultError
 
 MOST_DETAILED = 6  # runs that are shown whole: of more the file would be too large to pass on
 NAMES = {"leak": "Not to be trusted", "warning": "Warning", "note": "Note"}
@@ -62,12 +62,7 @@ def write_report(folders: Sequence[Path], output: Path, *, with_audio: bool = Fa
         ResultError: if there is no folder, one is no run, twice there, or has damaged files
         StorageError: if the file cannot be written
     """
-    runs = [read_run(folder) for folder in folders]
-    if not runs or len({run.path.resolve() for run in runs}) < len(runs):
-        raise ResultError(
-            f"report: folders are {[str(folder) for folder in folders]}; expected at least one, "
-            "each once. Name folders of runs."
-        )
+    runs = read_runs(folders)
     page = make_page(runs)
     audio = Heard({}, "")
     if with_audio:
@@ -111,8 +106,8 @@ def render(page: Page, audio: Heard) -> str:
         chart_ids=charts,
         audio=audio.clips,
         data={"charts": drawn, "audio": dict(audio.clips)},
-        styles=_markup(_source("report.css")),
-        scripts=[_markup(source) for source in sources],
+        styles=Markup(_source("report.css")),  # ours and plotly's: all that is not escaped
+        scripts=[Markup(source) for source in sources],
         policy=_policy(sources),
         version=__version__,
         footer=footer,
@@ -183,17 +178,9 @@ def _environment() -> Environment:
 
 
 def _source(name: str) -> str:
-    """A file of the templates, as it is."""
-    environment = _environment()
-    assert_loader: Any = environment.loader
-    return assert_loader.get_source(environment, name)[0]
-
-
-def _markup(source: str) -> Any:
-    """Our own styles and scripts, the only texts that are not escaped."""
-    from markupsafe import Markup
-
-    return Markup(source)
+    """A style or script of ours."""
+    path = resources.files("emovec.report").joinpath("templates", name)
+    return path.read_text(encoding="utf-8").replace("\r\n", "\n")  # as a browser hashes it
 
 
 def _policy(scripts: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+WIDE = 1000  # pixels; figures have 200 an inch
 Drawing = Mapping[str, Any]  # "data", "layout" and "switches", see emovec.report.interactive
 
 
@@ -56,6 +57,7 @@ class Chart:
         drawing: the interactive one, or None
         picture: the static one as a data URI, or ""
         note: what a reader must know
+        is_wide: whether the picture is too wide for a phone
     """
 
     kind: ClassVar[str] = "chart"
@@ -64,6 +66,7 @@ class Chart:
     drawing: Drawing | None = None
     picture: str = ""
     note: str = ""
+    is_wide: bool = False
 
 
 Block = Notice | Facts | Table | Chart
@@ -82,3 +85,11 @@ def picture(path: Path | None) -> str:
     if path is None:
         return ""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def is_wide(path: Path | None) -> bool:
+    """Whether a PNG file is wider than a column of print: a phone then scrolls it."""
+    if path is None:
+        return False
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(20)[16:], "big") > WIDE

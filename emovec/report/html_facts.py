@@ -73,11 +73,15 @@ def number(
 
     >>> number("ccc/mean", 0.5, (0.4, 0.6), sign=True)
     '+0.500 [+0.40, +0.60]'
+    >>> number("eer/cross_minus_same", 0.104, None)
+    '10.4 points'
     """
     plus = "+" if sign else ""
     if any(part in _COUNTS for part in name.split("/")) and not sign:
         return f"{value:,.0f}"
     scale, digits, ends, unit = (100, 1, 1, " %") if is_rate(name) else (1, 3, 2, "")
+    if unit and (sign or "minus" in name or name.startswith("difference")):
+        unit = " points"
     said = f"{scale * value:{plus}.{digits}f}{unit}"
     if interval is None:
         return said

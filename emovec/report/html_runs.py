@@ -2,17 +2,19 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from emovec.audio.inputs import collect
+from emovec.corpora.speakers import with_name
 from emovec.errors import EmovecError
 from emovec.labels import AFFECT_AXES
 from emovec.tables import embedding_files
-from emovec.tables.corpus import CorpusInfo, is_scale
+from emovec.tables.corpus import CorpusInfo, is_scale, read_corpus_info
 from emovec.tables.embeddings import Embeddings
 from emovec.tables.manifest import Utterance
 from emovec.tables.results import Result, ResultError, read_result
@@ -38,16 +40,18 @@ class RunFolder:
     Attributes:
         path: of the folder
         result: of its result.json
+        beside: what tells it from others of the same name
     """
 
     path: Path
     result: Result
+    beside: str = ""
 
     @property
     def name(self) -> str:
         """Its hyper-parameter ``name``, else that of its folder; and its seed."""
         name = str(self.result.run.hparams.get("name") or self.path.resolve().name)
-        return f"{name}, seed {self.result.run.seed}"
+        return f"{name}, seed {self.result.run.seed}{self.beside}"
 
     @cached_property
     def predictions(self) -> list[Row]:
@@ -76,7 +80,7 @@ class RunFolder:
         """The scale that affect was predicted on, as the model has it; None where there is none."""
         model = self._json("model/config.json")
         arguments = model.get("arguments") if isinstance(model, dict) else None
-        scale = arguments.get("affect_scale") if isinstance(arguments, dict) else None
+        scale: Any = arguments.get("affect_scale") if isinstance(arguments, dict) else None
         if not is_scale(scale):
             return None
         return CorpusInfo(self.result.run.corpus, 0, 0, affect_scale=(scale[0], scale[1]))
@@ -137,6 +141,22 @@ def read_run(folder: Path) -> RunFolder:
     return RunFolder(folder, read_result(folder / "result.json"))
 
 
+def read_runs(folders: Sequence[Path]) -> list[RunFolder]:
+    """Runs of folders; where names are the same, the folders tell them apart.
+
+    Raises:
+        ResultError: as :func:`read_run`, or if there is no folder, or one twice
+    """
+    runs = [read_run(folder) for folder in folders]
+    if not runs or len({run.path.resolve() for run in runs}) < len(runs):
+        raise ResultError(
+            f"report: folders are {[str(folder) for folder in folders]}; expected at least one, "
+            "each once. Name folders of runs."
+        )
+    names = Counter(run.name for run in runs)
+    return [replace(r, beside=f" ({r.path})") if names[r.name] > 1 else r for r in runs]
+
+
 def _damaged(path: Path, error: Exception) -> ResultError:
     return ResultError(
         f"{path}: {error}; expected what a recipe writes. Remove the run's folder and run it again."
@@ -145,14 +165,15 @@ def _damaged(path: Path, error: Exception) -> ResultError:
 
 def _clips(folder: Path, corpus: str) -> Iterator[Clip]:
     """Clips of the manifest in a folder, or of those of several corpora below it."""
-    manifests = {"": folder / MANIFEST}
-    if not manifests[""].is_file():
-        manifests = {f"{path.parent.name}/": path for path in sorted(folder.glob(f"*/{MANIFEST}"))}
-    for prefix, path in manifests.items():
+    alone = folder / MANIFEST
+    for path in [alone] if alone.is_file() else sorted(folder.glob(f"*/{MANIFEST}")):
         try:
             found = collect([path])
+            utterances, of = found.utterances, corpus
+            if path != alone:  # as the pooled selection names them
+                of = read_corpus_info(path.with_name("corpus.json")).name
+                utterances = with_name(of, found.root, utterances)
         except EmovecError:  # without labels and audio the page has less; nothing in it is wrong
             continue
-        for utterance in found.utterances:
-            named = replace(utterance, id=prefix + utterance.id)
-            yield Clip(named, found.root / utterance.path, prefix.rstrip("/") or corpus)
+        for utterance in utterances:
+            yield Clip(utterance, found.root / utterance.path, of)

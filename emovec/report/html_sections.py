@@ -1,13 +1,12 @@
 """Sections of a run's page, by the files of its folder: what a run has not is left out."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from emovec.metrics.classification import confusion_matrix
 from emovec.report import interactive, interactive_curves, interactive_map, interactive_pairs
-from emovec.report.html_blocks import Block, Chart, Drawing, Section, Table, picture
+from emovec.report.html_blocks import Block, Chart, Drawing, Section, Table, is_wide, picture
 from emovec.report.html_facts import metrics_table, settings_tables, skipped_table
 from emovec.report.html_runs import RunFolder
 from emovec.report.interactive_affect import Affect, read_affect, scatter_drawing, sphere_drawing
@@ -59,7 +58,7 @@ class Sections:
         """A figure as it can be had: interactive, the run's picture, both, or not at all."""
         path = self.left.pop(name, None)
         if drawing is not None or path is not None:
-            yield Chart(title, alt, drawing, picture(path), note)
+            yield Chart(title, alt, drawing, picture(path), note, is_wide(path))
 
     def _affect(self) -> Iterator[Block]:
         affect, scale = read_affect(self.run), self.run.affect
@@ -70,9 +69,10 @@ class Sections:
             "affect_sphere",
             TITLES["affect_sphere"],
             f"Unit sphere in three dimensions with true and predicted affect of {clips}, "
-            "coloured by their true region. Drag to turn it.",
+            "coloured by their true region.",
             sphere_drawing(affect, scale) if scale else None,
-            interactive.points_note(len(affect.ids), interactive.MOST_POINTS // 2),
+            "Colour: true region. Circles: true; diamonds: predicted. "
+            + interactive.points_note(len(affect.ids), interactive.MOST_POINTS // 2),
         )
         yield from self._chart(
             "predicted_against_true",
@@ -188,7 +188,8 @@ class Sections:
     def _rest(self) -> Iterator[Block]:
         for name, path in self.left.items():
             title = TITLES.get(name, name.replace("_", " "))
-            yield Chart(title, f"Figure {Path(name).name} of the run.", None, picture(path))
+            alt = f"The run's figure {name}."
+            yield Chart(title, alt, picture=picture(path), is_wide=is_wide(path))
 
 
 def furthest(affect: Affect) -> Table:

@@ -147,8 +147,9 @@ def sphere_drawing(affect: Affect, info: CorpusInfo) -> Drawing:
         for letter, name in zip("xyz", affect.axes, strict=True)
     }
     for one in scene.values():
-        one |= {"backgroundcolor": "rgba(0,0,0,0)", "showbackground": False, "color": "@ink"}
-    camera = {"eye": {"x": 1.25, "y": -1.5, "z": 0.75}}
+        del one["automargin"]  # not of three dimensions
+        one |= {"showbackground": False, "color": "@ink"}
+    camera = {"eye": {"x": 1.3, "y": -1.6, "z": 0.7}, "center": {"x": 0, "y": 0, "z": -0.12}}
     layout = {
         "scene": {**scene, "aspectmode": "cube", "camera": camera},
         "legend": {"orientation": "h", "y": 0, "yanchor": "top", "itemsizing": "constant"},

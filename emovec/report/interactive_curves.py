@@ -23,7 +23,7 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> Drawing | None:
     names = dict.fromkeys(name for epoch in history for name in epoch if "/" in name)
     families: dict[str, list[str]] = {}
     for name in names:
-        part, _, rest = name.partition("/")
+        rest = name.partition("/")[2]
         if not rest.endswith("seconds"):
             families.setdefault(_family(rest), []).append(name)
     traces, owners = [], []
@@ -118,6 +118,7 @@ def confusion(counts: NDArray[np.int64], names: Sequence[str], kind: str) -> Dra
         "hovertemplate": HOVER,
         "hoverongaps": False,
         "texttemplate": "%{z:.2f}" if len(names) <= LARGEST_LABELLED else "",
+        "textfont": {"color": "@ink"},
         "colorscale": "@sequential",
         "zmin": 0,
         "colorbar": {"title": {"text": "share"}, "thickness": 12, "outlinewidth": 0},

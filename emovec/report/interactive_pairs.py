@@ -80,14 +80,13 @@ def heat_map(rows: Sequence[Row], reference: str) -> Drawing | None:
         for place, label in enumerate(measures)
     ]
     orders = [Option(label, (), _ordered(order)) for label, order in _orders(cells).items()]
-    ticks = {"showgrid": False, "zeroline": False, "type": "category", "tickangle": "auto"}
+    order = {"categoryorder": "array", "categoryarray": _texts(emotions)}
+    ticks = {"showgrid": False, "zeroline": False, "type": "category", **order}
     layout = {
-        "xaxis": interactive.axis("", **ticks, side="bottom"),
+        "xaxis": interactive.axis("", **ticks),
         "yaxis": interactive.axis("", **ticks, autorange="reversed"),
         "height": 180 + 46 * max(len(emotions), 4),
     }
-    for name in ("xaxis", "yaxis"):
-        layout[name] |= {"categoryorder": "array", "categoryarray": _texts(emotions)}
     return interactive.drawing(traces, layout, {"Measure": shown, "Order": orders})
 
 
@@ -104,9 +103,7 @@ def _layer(
 ) -> dict[str, Any]:
     """Values of all cells; those that are not to be trusted only of a layer without a label."""
     pairs = [[(one, other) for other in emotions] for one in emotions]
-    kept = {
-        pair: value for pair, value in values.items() if not (label and cells[pair]["doubt"])
-    }
+    kept = {pair: value for pair, value in values.items() if not (label and cells[pair]["doubt"])}
     found = {
         "type": "heatmap",
         "x": _texts(emotions),
@@ -116,6 +113,7 @@ def _layer(
         "hovertemplate": HOVER,
         "hoverongaps": False,
         "texttemplate": "%{z:.1f}",
+        "textfont": {"color": "@ink"},
         "colorscale": "@sequential",
         "colorbar": {"title": {"text": "%"}, "thickness": 12, "outlinewidth": 0},
         "xgap": 2,
@@ -153,11 +151,11 @@ def _orders(cells: Mapping[tuple[str, str], Row]) -> dict[str, list[str]]:
     """Emotions in the orders that there are to choose from."""
     emotions = sorted({one for one, _ in cells})
     own = {e: rate(cells[e, e], "eer") if (e, e) in cells else None for e in emotions}
-    rates = {
-        e: [r for (one, _), row in cells.items() if one == e and (r := rate(row, "eer")) is not None]
-        for e in emotions
-    }
-    mean = {e: sum(of) / len(of) if of else None for e, of in rates.items()}
+    mean = {}
+    for emotion in emotions:
+        rates = [rate(row, "eer") for (one, _), row in cells.items() if one == emotion]
+        known = [value for value in rates if value is not None]
+        mean[emotion] = sum(known) / len(known) if known else None
     orders = {"alphabet": emotions}
     for label, by in (("EER with itself", own), ("mean EER", mean)):
         orders[label] = sorted(emotions, key=lambda e: (by[e] is None, by[e] or 0.0))

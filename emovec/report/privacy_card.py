@@ -24,6 +24,10 @@ NO_PROMISE = """\
   been hidden may also be in the words, the metadata, or other vectors of the same clip.
 - As the only protection of speech that identifies people, or as anonymisation in the sense of a
   law on data protection."""
+SEVERAL_DRAWS = """\
+- Vectors that are handed in directly, as below, of one clip more than once: an encoder rounds
+  otherwise in another batch, each such vector gets noise of its own, and their mean tells what the
+  noise hides. `emovec extract --then` draws once a clip, by its samples."""
 
 
 def privacy_card(
@@ -43,6 +47,7 @@ def privacy_card(
     if training.masked_groups is not None and EMOTION in keeps:
         options += f", masked_groups={training.masked_groups}"
     sizes = {"inputs": model.input_size, "outputs": model.latent_size}
+    limits = [NO_PROMISE, SEVERAL_DRAWS, MISUSE] if model.draws else [NO_PROMISE, MISUSE]
     description = DESCRIPTION.format(
         what=name,
         why=training.system.why,
@@ -55,7 +60,7 @@ def privacy_card(
         info,
         result,
         USAGE.format(options=options, **sizes),
-        f"{NO_PROMISE}\n{MISUSE}",
+        "\n".join(limits),
     )
 
 

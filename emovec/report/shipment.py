@@ -11,6 +11,7 @@ from emovec.errors import ModelError
 from emovec.report.card import is_non_commercial
 from emovec.report.markdown import stamps
 from emovec.report.shipping_plan import Evaluation
+from emovec.report.taught import check_untaught, corpora_of
 from emovec.tables.corpus import CorpusInfo, read_corpus_info
 from emovec.tables.results import Metric, Result
 
@@ -71,6 +72,7 @@ class Shipment:
         licence: of its weights
         stamps: what everybody must know first
         data: corpora of all trainings
+        further_data: audio beside them, such as noise, with licences
         trainings: in order, those that the weights were started from included
         measured: in the order of the card
         difference: greatest of float16 to the trained weights in embeddings of the reference
@@ -81,6 +83,7 @@ class Shipment:
     licence: str
     stamps: tuple[str, ...]
     data: tuple[Data, ...]
+    further_data: tuple[str, ...]
     trainings: tuple[Making, ...]
     measured: tuple[Measured, ...]
     difference: float
@@ -93,6 +96,7 @@ class Shipment:
 def shipment(
     name: str,
     licence: str,
+    further_data: tuple[str, ...],
     trainings: Sequence[Result],
     evaluations: Iterable[tuple[Evaluation, Result]],
     difference: float,
@@ -102,6 +106,7 @@ def shipment(
     Args:
         name: of the model
         licence: of its weights
+        further_data: see :class:`Shipment`
         trainings: results of all, in order
         evaluations: what was measured, and the results
         difference: see :class:`Shipment`
@@ -109,15 +114,17 @@ def shipment(
     Raises:
         ModelError: if a corpus that models are measured on was trained on, an evaluation has
             clips that may have been, a run leaks, a metric is not there, or a licence forbids it
+        SplitError: if splits of trainings on one corpus are not there to be compared
     """
     rows = list(evaluations)
-    heard = {corpus for result in trainings for corpus in _corpora(result)}
+    heard = {corpus for result in trainings for corpus in corpora_of(result)}
     data = _data(trainings)
     for result in (*trainings, *(result for _, result in rows)):
         if result.run.leaks:
             raise ModelError(f"{name}: {result.run.command} leaks; expected none. Mend its splits.")
     if met := heard & set(NEVER_HEARD):
         raise ModelError(f"{name}: trained on {sorted(met)}, to be measured on. Train without.")
+    check_untaught(name, trainings)
     for evaluation, result in rows:
         _check_unheard(name, evaluation, result, trainings[-1], heard)
     _check_licence(name, licence, data)
@@ -126,6 +133,7 @@ def shipment(
         licence,
         tuple(dict.fromkeys(stamp for result in trainings for stamp in stamps(result))),
         tuple(data),
+        further_data,
         tuple(map(_making, trainings)),
         tuple(_measured(evaluation, result) for evaluation, result in rows),
         float(f"{difference:.1e}"),
@@ -137,7 +145,7 @@ def _check_unheard(
 ) -> None:
     """Stop on an evaluation on a training corpus that does not follow the training's own splits."""
     same = result.run.split_hash == training.run.split_hash
-    if evaluation.step is not None and not same and (met := heard & set(_corpora(result))):
+    if evaluation.step is not None and not same and (met := heard & set(corpora_of(result))):
         raise ModelError(
             f"{name}: {evaluation.what} is measured on {sorted(met)}, which it was trained on; "
             "expected the speakers that training held out. Measure on another corpus."
@@ -158,17 +166,12 @@ def _check_licence(name: str, licence: str, data: Sequence[Data]) -> None:
         )
 
 
-def _corpora(result: Result) -> list[str]:
-    """Names of a result's corpora, of which several stand in one."""
-    return result.run.corpus.split("+")
-
-
 def _data(trainings: Iterable[Result]) -> list[Data]:
     """Corpora of all trainings, each once."""
     found: dict[str, Data] = {}
     for result in trainings:
         infos = {info.name: info for info in _prepared(result.run.hparams)}
-        for name in _corpora(result):
+        for name in corpora_of(result):
             if name not in infos:
                 raise ModelError(
                     f"{name}: no corpus.json below {result.run.hparams.get('prepared_folder')!r}; "

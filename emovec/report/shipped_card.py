@@ -33,7 +33,7 @@ def shipped_card(plan: Plan, facts: Shipment, predicts: bool) -> str:
         f"{plan.summary}\n{plan.about}".strip(),
         f"- Licence: {facts.licence}",
         f"## Results\n\n{_results(facts)}",
-        f"## Data\n\n{_data(plan, facts.data)}",
+        f"## Data\n\n{_data(facts)}",
         f"## How it was made\n\n{_making(plan, facts)}",
         f"## Rebuild\n\n{_rebuild(plan, facts.trainings)}",
         f"## Meant for\n\n{plan.use.strip()}",
@@ -60,10 +60,11 @@ def licence_text(facts: Shipment) -> str:
             f"The weights of {facts.name} in this folder, model.safetensors, are licensed under",
             f"{facts.licence}: {LICENCES[facts.licence]}",
             "",
-            "They were trained on the corpora below, whose authors are to be named. The code of",
+            "They were trained on the audio below, whose authors are to be named. The code of",
             "emovec is under Apache-2.0, which does not hold for these weights.",
             "",
             *sources,
+            *(f"- {text}" for text in facts.further_data),
             "",
         ]
     )
@@ -91,20 +92,20 @@ def _results(facts: Shipment) -> str:
         lines.append(f"  splits {making.split_hash}")
         if making == last and len(facts.trainings) > 1:
             lines.append(
-                "    - Trainings before it may have heard these speakers, with other labels or none"
+                "    - Trainings before it may have heard these speakers without labels, never with"
             )
         lines += [f"    - Warning: {warning}" for warning in making.warnings]
     return "\n".join(lines)
 
 
-def _data(plan: Plan, data: Sequence[Data]) -> str:
+def _data(facts: Shipment) -> str:
     header = ["corpus", "licence", "clips", "speakers", "language", "citation"]
     rows = [
         [d.name, d.licence, str(d.utterances), str(d.speakers), d.language, d.citation]
-        for d in data
+        for d in facts.data
     ]
     lines = [table(header, rows), f"Never heard in training: {', '.join(NEVER_HEARD)}."]
-    lines += [f"- {text}" for text in plan.further_data]
+    lines += [f"- {text}" for text in facts.further_data]
     return "\n".join(lines)
 
 

@@ -30,6 +30,7 @@ from emovec.training.effective_batch import (
     micro_batch_seed,
     sum_gradients,
 )
+from emovec.training.parts import frozen_norms
 from emovec.training.schedules import SCHEDULES
 from emovec.training.tasks import Objective
 
@@ -165,6 +166,7 @@ class TaskBrain(speechbrain.Brain):
         """Fit, resuming from the last checkpoint if there is one; then load the best epoch."""
         self.train_sampler = training.batch_sampler
         self._steps = self.epochs.limit * len(training)
+        self._frozen_norms = frozen_norms(self.model)
         self.checkpointer.add_recoverable("loader", training)
         self.fit(self.epochs, training, validation)
         # only the weights: the history goes on to the last epoch
@@ -200,6 +202,8 @@ class TaskBrain(speechbrain.Brain):
                 "Lower batch_seconds, or use fewer processes."
             )
         started = time.perf_counter()
+        for norm in self._frozen_norms:
+            norm.eval()
         self.task.step = self.optimizer_step
         rank, processes = process_place()
         seeds = [

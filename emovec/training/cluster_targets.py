@@ -7,15 +7,16 @@ Shapes: N clips, F frames, D features, K clusters.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
-from torch import Tensor
+from torch import Tensor, distributed
 
 from emovec.audio.batches import EffectiveBatches, UtteranceBatches, make_loader
 from emovec.audio.crops import Frames
@@ -119,6 +120,9 @@ def make_targets(
 ) -> ClusterTargets:
     """Targets of all clips, made once and then read from a folder.
 
+    The first process finds the centres and writes; the others wait, no longer than their group
+    lets them (NCCL: ten minutes).
+
     Args:
         clips: training clips first
         training: how many of them; centres are found in these
@@ -141,7 +145,7 @@ def make_targets(
             row: nearest(values, centres)
             for row, values in clips.features(range(len(ids)), features)
         }
-        labels = {row: own for part in processes.gather(found) for row, own in part.items()}
+        labels = _in_the_first(found)
         if processes.rank == 0:
             _write(folder, ids, [labels[row] for row in range(len(ids))], centres)
         processes.gather(None)  # the others wait for the folder
@@ -195,13 +199,22 @@ def _centres(
             break
         rows.append(row)
         frames += clips.frame_count(row)
-    drawn = processes.gather(dict(clips.features(sorted(rows), features)))
+    values = _in_the_first(dict(clips.features(sorted(rows), features)))
     if processes.rank == 0:
-        values = {row: array for part in drawn for row, array in part.items()}
         frames_drawn = np.concatenate([values[row] for row in sorted(values)])
         found = fit_clusters(frames_drawn, clusters, seed)
     centres: NDArray[np.float32] = processes.gather(found if processes.rank == 0 else None)[0]
     return centres
+
+
+def _in_the_first(arrays: Mapping[int, NDArray]) -> dict[int, NDArray]:
+    """Arrays of all processes by row, in the first process; in the others none."""
+    if not distributed.is_initialized():
+        return dict(arrays)
+    first = distributed.get_rank() == 0
+    parts: list[Any] | None = [None] * distributed.get_world_size() if first else None
+    distributed.gather_object(arrays, parts)
+    return {row: array for part in parts or [] for row, array in part.items()}
 
 
 def _write(

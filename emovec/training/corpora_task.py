@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emovec.audio.batches import Batch
-from emovec.corpora.speakers import corpus_of
+from emovec.corpora.speakers import corpus_of, of_corpus
 from emovec.errors import HparamError
 from emovec.tables.manifest import Utterance
 from emovec.training.losses import class_weights
@@ -63,7 +63,7 @@ class CorporaTask:
             if not 0 <= value <= 1:
                 raise HparamError(f"{name} is {value}; expected 0 to 1. Correct it.")
         self.corpora = sorted({corpus_of(u) for u in training})
-        self.heads = {name: emotion_classes(_of(name, training)) for name in self.corpora}
+        self.heads = {name: emotion_classes(of_corpus(name, training)) for name in self.corpora}
         sizes = [len(self.heads[name]) for name in self.corpora]
         self._first = np.cumsum([0, *sizes])
         self._corpus_of_class = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
@@ -78,12 +78,12 @@ class CorporaTask:
         shares = {name: clips[name] ** corpus_balance for name in self.corpora}
         weights = []
         for name, emotions in self.heads.items():
-            of_corpus = shares[name] / sum(shares.values()) * len(training) / clips[name]
-            classes = class_numbers(_of(name, training), emotions)
+            weight = shares[name] / sum(shares.values()) * len(training) / clips[name]
+            classes = class_numbers(of_corpus(name, training), emotions)
             within = (
                 class_weights(classes, len(emotions)) if balanced else torch.ones(len(emotions))
             )
-            weights.append(of_corpus * within)
+            weights.append(weight * within)
         return torch.cat(weights)
 
     def targets(self, utterances: Sequence[Utterance]) -> dict[str, Tensor]:
@@ -143,7 +143,3 @@ class CorporaTask:
     def error(self, metrics: Mapping[str, float]) -> float:
         """One minus the mean over corpora of the unweighted recall."""
         return 1 - metrics[MEAN_RECALL]
-
-
-def _of(corpus: str, utterances: Sequence[Utterance]) -> list[Utterance]:
-    return [u for u in utterances if corpus_of(u) == corpus]

@@ -56,7 +56,8 @@ def optimizer_of_parts(
         make: of an optimiser, with the rate of all else
         model: that learns
         encoder_rate: learning rate of the encoder
-        frozen: beginnings of names of weights that are left as they are
+        frozen: beginnings of names of weights that are left as they are; so are the moments of
+            batch norms in what is frozen as a whole, by :func:`frozen_norms`
         part: of the model that is the encoder
 
     Raises:
@@ -77,3 +78,14 @@ def optimizer_of_parts(
     others = [parameter for name, parameter in learnt if not name.startswith(f"{part}.")]
     groups: list[dict[str, Any]] = [{"params": others}, {"params": encoder, "lr": encoder_rate}]
     return lambda _parameters: make([group for group in groups if group["params"]])
+
+
+def frozen_norms(model: nn.Module) -> list[nn.Module]:
+    """Batch norms in parts of a model of which no weight learns: their moments must stay, too."""
+    found: dict[nn.Module, None] = {}
+    for part in model.modules():
+        weights = list(part.parameters())
+        if weights and not any(weight.requires_grad for weight in weights):
+            norms = (m for m in part.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+            found |= dict.fromkeys(norms)
+    return list(found)

@@ -10,15 +10,13 @@ from torch.utils.data import DataLoader
 from emovec.audio.batches import make_loader
 from emovec.audio.crops import CropBatches, Crops, Frames
 from emovec.audio.mixing import Mixing
-from emovec.corpora.speaker_tests import check_part
 from emovec.corpora.speakers import SpeakerSelection
-from emovec.encoders.audible import audible
+from emovec.encoders.audible import audible_parts
 from emovec.encoders.processes import process_place
 from emovec.encoders.wavlm import WavLM
 from emovec.errors import HparamError
-from emovec.tables.corpus import Skip
 from emovec.tables.manifest import Utterance
-from emovec.training.cluster_targets import ClusterTargets, Features
+from emovec.training.cluster_targets import MOST_CLUSTERS, ClusterTargets, Features
 
 ROOT = Path("/")  # paths of a selection are absolute
 
@@ -48,6 +46,11 @@ def check_rounds(
             f"clusters is {list(clusters)} and epochs {list(epochs)}; expected a number of each "
             "for every round. Mend one of them."
         )
+    if not all(2 <= k <= MOST_CLUSTERS for k in clusters) or min(epochs) < 1:
+        raise HparamError(
+            f"clusters is {list(clusters)} and epochs {list(epochs)}; expected 2 to "
+            f"{MOST_CLUSTERS} of the first, and 1 or more of the second. Mend them."
+        )
     if not 1 <= target_layer <= layers:
         raise HparamError(f"target_layer is {target_layer}; expected 1 to {layers}. Change it.")
     if crop_seconds < shortest:
@@ -61,15 +64,13 @@ def long_enough(encoder: WavLM, clips: SpeakerSelection, max_seconds: float) -> 
     """The selection without clips that have no frame of the encoder.
 
     Raises:
-        SplitError: if none is left to train or to validate on
+        SplitError: if fewer than two are left to train or to validate on
     """
-    parts: dict[str, list[Utterance]] = {"train": clips.train, "valid": clips.valid}
-    skipped: list[Skip] = []
-    for name, utterances in parts.items():
-        parts[name], short = audible(encoder, utterances, ROOT, max_seconds)
-        check_part(name, parts[name], short)
-        skipped += short
-    return replace(clips, **parts, skipped=(*clips.skipped, *skipped))
+    parts = {"train": clips.train, "valid": clips.valid}
+    kept, skipped = audible_parts(encoder, parts, ROOT, max_seconds)
+    return replace(
+        clips, train=kept["train"], valid=kept["valid"], skipped=(*clips.skipped, *skipped)
+    )
 
 
 def layer_features(encoder: WavLM, layer: int, device: str) -> Features:

@@ -1,6 +1,7 @@
 """Learning-rate schedules: factor of the peak rate at a step, from 0, of all steps there will be.
 
-Functions of these two alone, so that a resumed run needs no state of theirs.
+Functions of these two alone, so that a resumed run needs no state of theirs. Epochs may differ by
+a few steps, so that a step may lie beyond all that were counted: the rate then stays at its last.
 """
 
 import math
@@ -39,10 +40,10 @@ def warm_up_cosine(step: int, steps: int) -> float:
     A transformer from random weights learns nothing at its best rate without a warm-up; the
     decline is that of Loshchilov & Hutter (2017), "SGDR", ICLR.
 
-    >>> [round(warm_up_cosine(step, 1000), 3) for step in (0, 150, 575, 1000)]
-    [0.0, 1.0, 0.5, 0.0]
+    >>> [round(warm_up_cosine(step, 1000), 3) for step in (0, 150, 575, 1000, 1100)]
+    [0.0, 1.0, 0.5, 0.0, 0.0]
     """
-    progress = step / steps
+    progress = min(step / steps, 1.0)
     if progress < WARM_UP:
         return progress / WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
@@ -53,10 +54,10 @@ def warm_up_linear(step: int, steps: int) -> float:
 
     As published for HuBERT (Hsu et al., 2021) and WavLM.
 
-    >>> [round(warm_up_linear(step, 1000), 3) for step in (0, 40, 80, 540, 1000)]
-    [0.0, 0.5, 1.0, 0.5, 0.0]
+    >>> [round(warm_up_linear(step, 1000), 3) for step in (0, 40, 80, 540, 1000, 1001)]
+    [0.0, 0.5, 1.0, 0.5, 0.0, 0.0]
     """
-    progress = step / steps
+    progress = min(step / steps, 1.0)
     return min(progress / LINEAR_WARM_UP, (1 - progress) / (1 - LINEAR_WARM_UP))
 
 

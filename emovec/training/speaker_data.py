@@ -12,12 +12,12 @@ from emovec.audio.augment import Augmentation
 from emovec.audio.batches import EffectiveBatches, UtteranceBatches, make_loader
 from emovec.audio.chunks import ChunkBatches, SpeakerChunks
 from emovec.audio.speaker_batches import ChunksOfSpeakers
-from emovec.corpora.speaker_tests import check_part, check_trials
+from emovec.corpora.speaker_tests import check_trials
 from emovec.corpora.speakers import SpeakerSelection
-from emovec.encoders.audible import audible
+from emovec.encoders.audible import audible_parts, has_frame
 from emovec.encoders.base import Encoder
 from emovec.encoders.processes import process_place
-from emovec.errors import HparamError
+from emovec.errors import HparamError, SplitError
 from emovec.tables.corpus import Skip
 from emovec.tables.manifest import Utterance
 from emovec.training.tasks import Task
@@ -43,16 +43,12 @@ def audible_clips(
     Raises:
         SplitError: if nothing is left to validate or to test on
     """
-    parts = {"known": clips.known, "valid": clips.valid, "": clips.test}
+    parts = {"known": clips.known, "valid": clips.valid, "test": clips.test}
     parts |= {f"test_{name}/": utterances for name, utterances in others.items()}
-    skipped: list[Skip] = []
-    for name, utterances in parts.items():
-        parts[name], silent = audible(encoder, utterances, ROOT, max_seconds)
-        check_part(name or "test", parts[name], silent)
-        skipped += silent
-    chosen = replace(clips, known=parts.pop("known"), valid=parts.pop("valid"))
+    kept, skipped = audible_parts(encoder, parts, ROOT, max_seconds)
+    chosen = replace(clips, known=kept.pop("known"), valid=kept.pop("valid"))
     check_trials("valid", chosen.valid)
-    return chosen, parts, skipped
+    return chosen, {"": kept.pop("test"), **kept}, skipped
 
 
 def prepare_augmentation(
@@ -116,14 +112,22 @@ class SpeakerLoaders:
 
         Raises:
             HparamError: if chunks are too short for the encoder
+            SplitError: if a clip is, at its fastest
             TrainingError: if batches cannot be drawn so
         """
         order = self._order(utterances)
-        shortest = self.encoder.shortest / self.encoder.sample_rate
+        fastest = max(augmentation.speeds) if augmentation else 1.0
+        shortest = self.encoder.shortest / self.encoder.sample_rate * fastest
         if self.chunk_seconds[0] < shortest:
             raise HparamError(
-                f"chunk_seconds is {list(self.chunk_seconds)}; expected at least {shortest} s, a "
-                "frame of the encoder. Raise it."
+                f"chunk_seconds is {list(self.chunk_seconds)}; expected at least {shortest:.4g} s, "
+                "a frame of the encoder at the highest speed. Raise it."
+            )
+        short = [u.id for u in utterances if not has_frame(self.encoder, u.duration, fastest)]
+        if short:
+            raise SplitError(
+                f"{len(short)} training clips are too short for the encoder: {short[:10]}; "
+                f"expected {shortest:.4g} s or more. Leave them out, or lower the speeds."
             )
         targets = self.task.targets(utterances)
         batches = ChunkBatches(utterances, ROOT, targets, self.encoder.sample_rate, augmentation)

@@ -14,12 +14,10 @@ A run that was stopped goes on: what is complete is not made again.
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from emovec import experiment
-from emovec.corpora.pooled_selection import select_pooled
-from emovec.corpora.selection import Selection
+from emovec.corpora.pooled_selection import select_pooled_of
 from emovec.encoders.sources import open_sources
 from emovec.privacy.clip_vectors import clip_vectors
 from emovec.privacy.search import grid_of
@@ -68,7 +66,7 @@ def main(argv: list[str]) -> None:
     hparams = run.hparams
     grid_of(hparams.search)  # before anything is read
     (source,) = open_sources([hparams.embeddings], allow_partial=hparams.allow_partial)
-    clips = read_clips(hparams)
+    clips = select_pooled_of(hparams)
     run.begin()
     splits, skipped, notes = clip_vectors(
         hparams.embeddings,
@@ -97,22 +95,6 @@ def main(argv: list[str]) -> None:
         Study(clips, splits, hparams.plan, run.folder, facts, tuple(notes)),
         Extras(hparams.input_name, hparams.curves, hparams.curve_groups, hparams.search),
         skipped,
-    )
-
-
-def read_clips(hparams: Hparams) -> Selection:
-    """Clips with a speaker and an emotion, in splits that share no speaker."""
-    return select_pooled(
-        hparams.corpora,
-        Path(hparams.prepared_folder),
-        protocol=hparams.protocol,
-        held_out=hparams.held_out,
-        seed=hparams.split_seed,
-        emotions=hparams.emotions,
-        merge_emotions=hparams.merge_emotions,
-        drop_emotions=hparams.drop_emotions,
-        allow_partial=hparams.allow_partial,
-        allow_leak=hparams.allow_leak,
     )
 
 

@@ -12,17 +12,16 @@ Writes  <run_folder>/hparams.yaml, history.json, predictions.csv, figures/*.png,
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from emovec import experiment
 from emovec.audio.augment import Augmentation
-from emovec.corpora.pooled_selection import select_pooled
+from emovec.corpora.pooled_selection import select_pooled_of
 from emovec.corpora.selection import Selection
 from emovec.encoders import store
-from emovec.encoders.audible import audible
+from emovec.encoders.audible import audible_parts
 from emovec.encoders.base import Encoder
 from emovec.encoders.pooled import PooledEncoder
 from emovec.report.categories_run import CategoriesRun, write_categories_run
@@ -89,9 +88,9 @@ def main(argv: list[str]) -> None:
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
     hparams = run.hparams
-    run_on_main(read_clips, [hparams])  # one process prepares, the others find it done
+    run_on_main(select_pooled_of, [hparams])  # one process prepares, the others find it done
     encoder = make_pooled(hparams)
-    clips = audible_clips(encoder, read_clips(hparams), hparams.max_seconds)
+    clips = audible_clips(encoder, select_pooled_of(hparams), hparams)
     task = CorporaTask(
         clips.splits["train"],
         hparams.weighted_cross_entropy,
@@ -113,9 +112,10 @@ def main(argv: list[str]) -> None:
         turns="id",
     )
     training = loaders.chunks(clips.splits["train"], hparams.augmentation)
+    valid, test = (loaders.whole_clips(clips.splits[name]) for name in ("valid", "test"))
     run.begin()
-    brain.train(training, loaders.whole_clips(clips.splits["valid"]))
-    collected = brain.predict(loaders.whole_clips(clips.splits["test"]))
+    brain.train(training, valid)
+    collected = brain.predict(test)
     if if_main_process():
         write_categories_run(
             CategoriesRun(task, model, collected, brain.history.rows, clips),
@@ -127,22 +127,6 @@ def main(argv: list[str]) -> None:
         )
 
 
-def read_clips(hparams: Hparams) -> Selection:
-    """Clips with a speaker and an emotion, in splits that share no speaker."""
-    return select_pooled(
-        hparams.corpora,
-        Path(hparams.prepared_folder),
-        protocol=hparams.protocol,
-        held_out=hparams.held_out,
-        seed=hparams.split_seed,
-        emotions=hparams.emotions,
-        merge_emotions=hparams.merge_emotions,
-        drop_emotions=hparams.drop_emotions,
-        allow_partial=hparams.allow_partial,
-        allow_leak=hparams.allow_leak,
-    )
-
-
 def make_pooled(hparams: Hparams) -> PooledEncoder:
     """An encoder, pretrained or not, with a pooling and an embedding behind it."""
     encoder = make_encoder(hparams.encoder, hparams.encoder_options, hparams.pretrained)
@@ -150,17 +134,11 @@ def make_pooled(hparams: Hparams) -> PooledEncoder:
     return PooledEncoder(encoder, pooling, hparams.embedding_size, hparams.activity)
 
 
-def audible_clips(encoder: Encoder, clips: Selection, max_seconds: float) -> Selection:
+def audible_clips(encoder: Encoder, clips: Selection, hparams: Hparams) -> Selection:
     """The clips in which the encoder hears speech enough."""
-    found = {
-        split: audible(encoder, utterances, clips.root, max_seconds)
-        for split, utterances in clips.splits.items()
-    }
-    return replace(
-        clips,
-        splits={split: heard for split, (heard, _) in found.items()},
-        skipped=(*clips.skipped, *(skip for _, silent in found.values() for skip in silent)),
-    )
+    fastest = max(hparams.augmentation.speeds)
+    splits, skipped = audible_parts(encoder, clips.splits, clips.root, hparams.max_seconds, fastest)
+    return replace(clips, splits=splits, skipped=(*clips.skipped, *skipped))
 
 
 def make_brain(

@@ -8,6 +8,7 @@ Writes  <run_folder>/hparams.yaml, round<number>/{targets, history.json}, figure
         result.json
 """
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -96,6 +97,7 @@ def main(argv: list[str]) -> None:
             encoder = WavLM(**encoder.arguments())
         encoder, done = train_round(run, clips, encoder, targets, number)
         rounds.append(done)
+        gc.collect()  # what read audio for this round ends here, not in a fork of the next
     if if_main_process():
         write_pretrain_run(
             encoder,
@@ -194,8 +196,9 @@ def train_round(
         hparams.seed + number,
         hparams.workers,
     )
-    brain.train(loaders.training(hparams.mixing), loaders.validation())
-    collected = brain.predict(loaders.validation())
+    validation = loaders.validation()
+    brain.train(loaders.training(hparams.mixing), validation)
+    collected = brain.predict(validation)
     metrics = task.metrics(collected.outputs, collected.targets)
     return encoder, Round(metrics, brain.history.rows)
 

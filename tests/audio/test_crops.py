@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from emovec.audio.chunks import Chunk
 from emovec.audio.crops import CropBatches, Crops, Frames
 from emovec.audio.mixing import Mixing
-from emovec.errors import TrainingError
+from emovec.errors import HparamError, TrainingError
 from emovec.tables.manifest import Utterance
 
 RATE, HOP, WINDOW = 16000, 640, 1360
@@ -42,6 +42,16 @@ def corpus(tmp_path: Path) -> tuple[list[Utterance], list[np.ndarray]]:
 
 def read(corpus: tuple[list, list], folder: Path, mixing: Mixing | None = None) -> CropBatches:
     return CropBatches(corpus[0], folder, corpus[1], FRAMES, 1.0, mixing, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("probability", "span"), [(5.0, 3), (-1.0, 3), (0.0, 3), (float("nan"), 3), (0.5, 0)]
+)
+def test_impossible_masks(probability: float, span: int) -> None:
+    with pytest.raises(
+        HparamError, match=f"mask_probability is {probability} and mask_span {span}"
+    ):
+        Frames(RATE, WINDOW, HOP, probability, span)
 
 
 @settings(max_examples=60, deadline=None)

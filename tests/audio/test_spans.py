@@ -40,7 +40,14 @@ def test_the_share_is_the_published_one() -> None:
     assert np.mean(shares) == pytest.approx(1 - (1 - 0.08) ** 10, abs=0.01)
 
 
-def test_something_of_a_short_clip_is_left() -> None:
+def test_several_spans_may_hide_a_short_clip() -> None:
+    """At 0.8: a clip of two frames gets one span or, with chance 0.6, two."""
+    random = np.random.default_rng(0)
+    hidden = [draw_spans(2, 0.8, 5, random).all() for _ in range(1000)]
+    assert np.mean(hidden) == pytest.approx(0.6, abs=0.06)
+
+
+def test_something_of_a_short_clip_is_left_by_one_span() -> None:
     random = np.random.default_rng(0)
     for frames in range(2, 10):
         assert all(not draw_spans(frames, 0.5, 5, random).all() for _ in range(20))

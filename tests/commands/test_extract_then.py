@@ -12,13 +12,18 @@ from emovec.privacy.lrvae import LRVAE
 from emovec.tables.embedding_shards import read_embeddings
 
 
-@pytest.fixture(scope="module")
-def separation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("separation") / "model"
+def save_separation(folder: Path, released: str) -> Path:
     torch.manual_seed(1)
-    model = LRVAE(10, ["anger", "neutral"], 3, latent_size=8, hidden_size=6, groups=4)
+    sizes = {"latent_size": 8, "hidden_size": 6, "groups": 4}
+    model = LRVAE(10, ["anger", "neutral"], 3, **sizes, released=released)
     save_model(folder, model.eval(), "# both\n\nA separation.\n\n- Licence: CC-BY-NC-4.0\n")
     return folder
+
+
+@pytest.fixture(scope="module")
+def separation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that releases means: a draw is decided by samples, and of vectors by the vectors."""
+    return save_separation(tmp_path_factory.mktemp("separation") / "model", "mean")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +52,17 @@ def test_what_is_written_is_masked(emovec, clips, encoder_folder, separation, tm
     }
     assert found.licence == "MIT; CC-BY-NC-4.0"
     assert found.embedding_size == 8
+
+
+def test_a_clip_has_one_draw(emovec, clips, encoder_folder, tmp_path):
+    drawing = save_separation(tmp_path / "model", "draw")
+    line = ("--encoder", encoder_folder, "--device=cpu", "--then", drawing, "--keep=all")
+    emovec("extract", *clips, *line, "--output", tmp_path / "together")
+    together = read_embeddings(tmp_path / "together").vectors
+    for place, clip in enumerate(clips):
+        emovec("extract", clip, *line, "--output", tmp_path / f"alone{place}")
+        alone = read_embeddings(tmp_path / f"alone{place}").vectors
+        assert np.allclose(alone[0], together[place], atol=1e-4)
 
 
 def test_another_keep_is_another_run(emovec, clips, encoder_folder, separation, tmp_path):

@@ -51,6 +51,23 @@ def test_emotion(answer, emovec, affect_folder, shipped, clip):
     assert f"model: {USUAL_PREDICTOR}" in said and "emosphere_large.yaml" in said
 
 
+def test_folders_of_those_names_are_not_taken(
+    answer, encoder_folder, affect_folder, shipped, clip, tmp_path, monkeypatch
+):
+    """Where nobody named a model, what lies where the command runs is not meant."""
+    shutil.copytree(encoder_folder, shipped / USUAL_ENCODER)
+    shutil.copytree(affect_folder, shipped / USUAL_PREDICTOR)
+    for name in (USUAL_ENCODER, USUAL_PREDICTOR):
+        (tmp_path / "here" / name).mkdir(parents=True)  # no models: to take them is an error
+    monkeypatch.chdir(tmp_path / "here")
+    for command, *rest in (
+        ("extract", clip, "--output", tmp_path / "out"),
+        ("verify", clip, clip),
+        ("emotion", clip),
+    ):
+        assert answer(command, *rest)[1] == 0
+
+
 @pytest.mark.parametrize(
     ("command", "name", "option", "status"),
     [

@@ -71,6 +71,56 @@ def test_manifest_without_affect(tmp_path, write_audio):
     assert all(u.affect is None for u in prepared.utterances)
 
 
+def write_unrated(folder: Path, write_audio, **facts) -> None:
+    """A folder in our own form with emotions, and no affect."""
+    write_audio(folder / "a.wav", seconds=1.0)
+    rows = [
+        Utterance("full", "a.wav", 0.0, 0.3, 9.0, speaker="1", emotion="anger"),
+        Utterance("half", "a.wav", 0.3, 0.6, 9.0, speaker="1", emotion="anger", intensity=0.5),
+        Utterance("none", "a.wav", 0.6, 0.9, 9.0, speaker="2", emotion="awe"),
+    ]
+    write_manifest(folder / "manifest.csv", rows)
+    usual = {"language": "pl", "licence": "CC-BY-NC-SA-4.0", "citation": "They (2024)"}
+    write_corpus_info(folder / "corpus.json", CorpusInfo("acted", 3, 2, **(usual | facts)))
+
+
+def test_manifest_with_prototypes(tmp_path, write_audio):
+    write_unrated(tmp_path / "data", write_audio)
+    plain = made(corpora.get("manifest"), tmp_path / "data", tmp_path / "out")
+    assert all(u.affect is None for u in plain.utterances)
+    # into the same folder, whose table without affect is not used again
+    corpus = corpora.get("manifest", prototypes=True)
+    prepared = made(corpus, tmp_path / "data", tmp_path / "out")
+    full, half, none = prepared.utterances
+    assert full.affect == (-0.51, 0.59, 0.25)  # of anger, as other readers have it
+    assert half.affect == pytest.approx((-0.255, 0.295, 0.125))
+    assert none.affect is None
+    info = prepared.info
+    assert (info.affect_source, info.affect_scale) == ("prototype", (-1.0, 1.0))
+    assert (info.name, info.licence, info.citation) == ("acted", "CC-BY-NC-SA-4.0", "They (2024)")
+    assert made(corpora.get("manifest", prototypes=False), tmp_path / "data", tmp_path / "2") == (
+        replace(plain, root=tmp_path / "data")
+    )
+
+
+def test_prototypes_in_place_of_affect_that_is_there(tmp_path, write_audio):
+    corpus = corpora.get("manifest", prototypes=True)
+    write_own_form(tmp_path / "data", write_audio)
+    with pytest.raises(CorpusError, match=r"corpus.json: affect_source is rated, .*Leave out"):
+        made(corpus, tmp_path / "data", tmp_path / "out")
+    # and where corpus.json says nothing of it
+    write_own_form(tmp_path / "data", write_audio, affect_scale=None, affect_source=None)
+    with pytest.raises(CorpusError, match="affect is given, but no affect_scale"):
+        made(corpus, tmp_path / "data", tmp_path / "out")
+
+
+def test_options_of_a_manifest():
+    with pytest.raises(CorpusError, match="manifest: prototypes is 'yes'; expected true or false"):
+        corpora.get("manifest", prototypes="yes")
+    with pytest.raises(CorpusError, match=r"expected of \['release', 'prototypes'\]"):
+        corpora.get("manifest", labels="a.csv")
+
+
 def test_manifest_of_a_broken_folder(tmp_path, write_audio):
     corpus = corpora.get("manifest")
     (tmp_path / "data").mkdir()

@@ -10,7 +10,7 @@ from emovec.corpora.speakers import SpeakerSelection
 from emovec.corpora.unlabelled import select_unlabelled
 from emovec.errors import HparamError, SplitError
 from emovec.tables.corpus import CorpusInfo, write_corpus_info
-from emovec.tables.manifest import Utterance, write_manifest
+from emovec.tables.manifest import Utterance, read_manifest, write_manifest
 from emovec.tables.splits import read_splits
 
 SECONDS = 0.05
@@ -83,6 +83,24 @@ def test_the_splits_are_written_and_drawn_by_the_seed(
 def test_nobody_to_validate_on(make: Callable, select: Callable) -> None:
     with pytest.raises(SplitError, match="valid"):
         select(make("a", [3, 4, 4]))
+
+
+def test_a_copy_of_a_clip_to_validate_on_without_its_speaker(
+    make: Callable, select: Callable, tmp_path: Path
+) -> None:
+    source = Path(make("a", [1, *[2] * 10]))
+    known = select(str(source))
+    one = known.valid[0]
+    copied, _ = read_manifest(source / "manifest.csv")[:2]
+    assert copied.speaker == ""
+    (source / copied.path).write_bytes(Path(one.path).read_bytes())
+    with pytest.raises(SplitError, match=rf"unknown speakers: .*{one.id}.*pass --allow_leak"):
+        select(str(source))
+    allowed = select(str(source), allow_leak=True)
+    assert known.leaks == () and len(allowed.leaks) == 1 and one.id in allowed.leaks[0]
+    copy = known.train[0] if known.train[0].speaker else known.train[1]
+    (source / copied.path).write_bytes(Path(copy.path).read_bytes())
+    assert select(str(source)).leaks == ()  # both are trained on
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, -1.0])

@@ -7,11 +7,12 @@ import pytest
 import soundfile
 import torch
 
+from emovec.audio.augment import change_speed
 from emovec.audio.loading import load
-from emovec.encoders.audible import audible
+from emovec.encoders.audible import audible, audible_parts, has_frame
 from emovec.encoders.base import Encoder
 from emovec.encoders.resnet import ResNet
-from emovec.errors import AudioError
+from emovec.errors import AudioError, SplitError
 from emovec.tables.corpus import Skip
 from emovec.tables.manifest import Utterance
 
@@ -80,6 +81,36 @@ def test_audio_is_read_only_for_its_speech(tmp_path: Path, clips: list[Utterance
 def test_an_encoder_of_all_clips_hears_all_clips() -> None:
     assert not Encoder.needs_speech
     assert Encoder().hears(torch.zeros(2, 9), torch.tensor([9, 3])).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("speed", [0.9, 1.0, 1.1, 1.25])
+def test_a_frame_is_counted_at_the_speed_that_is_heard(speed: float) -> None:
+    """Each length about the shortest, against the samples that a clip of noise really gets."""
+    encoder = ResNet(**SMALL, activity=False)
+    for samples in range(int(encoder.shortest * speed) - 2, int(encoder.shortest * speed) + 3):
+        played = len(change_speed(np.zeros(samples, dtype=np.float32), speed))
+        if has_frame(encoder, samples / RATE, speed):
+            assert played >= encoder.shortest
+        else:
+            assert played <= encoder.shortest  # rounding up may just reach it
+
+
+def test_only_clips_to_train_on_are_played_faster(tmp_path: Path, clips: list[Utterance]) -> None:
+    encoder = ResNet(**SMALL, activity=False)
+    seconds = encoder.shortest / RATE
+    short = Utterance("short", "a.wav", 0.6, 0.6 + seconds, seconds)
+    parts = {"train": [*clips[:3], short], "valid": [*clips[:2], short]}
+    kept, skipped = audible_parts(encoder, parts, tmp_path, 30.0, 1.1)
+    assert kept == {"train": clips[:3], "valid": [*clips[:2], short]}
+    reason = f"lasts {seconds:.3f} s, too short for the encoder at speed 1.1"
+    assert skipped == [Skip("short", reason)]
+    assert audible_parts(encoder, parts, tmp_path, 30.0) == (parts, [])
+
+
+def test_a_part_of_too_few_clips_is_said(tmp_path: Path, clips: list[Utterance]) -> None:
+    parts = {"train": clips[:2], "test": clips[1:3]}
+    with pytest.raises(SplitError, match=r"test: 1 clips are left, 1 left out \(silence no sp"):
+        audible_parts(ResNet(**SMALL), parts, tmp_path, 30.0)
 
 
 def test_none_of_none(tmp_path: Path) -> None:

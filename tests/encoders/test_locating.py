@@ -147,6 +147,21 @@ def test_what_comes_with_the_package(models):
     ]
 
 
+def test_what_is_being_written_does_not_come_along(models):
+    save_model(models / ".mean.a1b2", MeanPooling(2), "")  # of a run that was killed
+    assert [listing.name for listing in shipped()] == ["mean", "tiny"]
+    with pytest.raises(ModelError, match="does not come with this release"):
+        locating.shipped_folder(".mean.a1b2")
+
+
+def test_the_usual_model_is_that_of_the_package(models, tmp_path, monkeypatch):
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert locating.usual("tiny", "--encoder") == models / "tiny"
+    with pytest.raises(ModelError, match=r"'big', does not come with .*\(mean, tiny\).* --encoder"):
+        locating.usual("big", "--encoder")
+
+
 def test_what_really_comes_with_the_package_is_sound():
     for listing in shipped():
         assert listing.licence and listing.summary

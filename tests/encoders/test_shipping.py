@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from emovec.encoders import locating, shipping, store
+from emovec.encoders.pooled import PooledEncoder
 from emovec.encoders.pooling import MeanPooling
 from emovec.encoders.resnet import ResNet
 from emovec.encoders.shipping import check_sizes, halved, shipped_form
@@ -122,6 +123,43 @@ def test_a_part_that_did_not_stay_frozen(package):
         shipped_form(model, {"encoder": "base"})
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"activity": False}, "activity"), ({"sample_rate": 8000}, "sample_rate")],
+)
+def test_a_part_with_other_arguments(package, changes, said):
+    """Its weights are the same; as the shipped one it would hear something else."""
+    small = {"channels": (4,), "blocks": (1,), "embedding_size": 6}
+    write(package / "voice", ResNet(**small))
+    trained = ResNet(**small, **changes)
+    trained.load_state_dict(load_model(package / "voice").state_dict(), strict=False)
+    with pytest.raises(ModelError, match=rf"encoder is not voice: .*{said}.* differ"):
+        shipped_form(EmotionModel(trained, ["a", "b"]), {"encoder": "voice"})
+    same = ResNet(**small)
+    same.load_state_dict(load_model(package / "voice").state_dict())
+    config, _ = shipped_form(EmotionModel(same, ["a", "b"]), {"encoder": "voice"})
+    assert config["arguments"]["encoder"]["shipped"] == "voice"
+
+
+def test_a_part_with_other_arguments_inside_of_an_argument(package):
+    def pooled(layers):
+        return PooledEncoder(WavLM("tiny", layers=layers), MeanPooling(128), 6, activity=False)
+
+    torch.manual_seed(3)
+    write(package / "pooled", pooled("last"))
+    trained = load_model(package / "pooled")
+    trained.encoder._arguments["layers"] = "weighted"
+    with pytest.raises(ModelError, match=r"encoder is not pooled: encoder\.layers differ"):
+        shipped_form(EmotionModel(trained, ["a", "b"]), {"encoder": "pooled"})
+
+
+def test_what_acts_in_training_alone_may_differ(package):
+    trained = WavLM("tiny", dropout=0.2, layer_drop=0.1, mask_time_probability=0.3)
+    trained.load_state_dict(load_model(package / "base").state_dict())
+    config, _ = shipped_form(affect_model(trained), {"encoder": "base"})
+    assert config["arguments"]["encoder"]["shipped"] == "base"
+
+
 @pytest.mark.parametrize("part", ["pooling", "decoder"])
 def test_a_part_that_is_something_else(package, part):
     with pytest.raises(ModelError, match=f"{part} is not base"):
@@ -216,6 +254,32 @@ def test_a_reference_deeper_inside(package):
         load_model(package / "whole")
 
 
+def test_two_references_are_refused_before_anything_is_read(package, monkeypatch):
+    """One folder of some kB would take as much memory as it has references."""
+
+    def change(config):
+        config["arguments"]["pooling"] = config["arguments"]["encoder"]
+
+    edit(package / "whole", change)
+    read = []
+    really = store.put_on_shipped
+    monkeypatch.setattr(
+        store,
+        "put_on_shipped",
+        lambda config, state, path, _: really(config, state, path, read.append),
+    )
+    with pytest.raises(ModelError, match="2 arguments are shipped models; expected at most 1"):
+        load_model(package / "whole")
+    assert read == []
+
+
+@pytest.mark.parametrize("arguments", [["size"], "tiny", 3, None])
+def test_the_other_has_arguments_that_are_none(package, arguments):
+    edit(package / "base", lambda config: config.update(arguments=arguments))
+    with pytest.raises(ModelError, match="expected 'class' and 'arguments'"):
+        load_model(package / "whole")
+
+
 def test_weights_in_the_place_of_the_other(package):
     folder = package / "whole"
     config = json.loads((folder / "config.json").read_text())
@@ -238,6 +302,7 @@ def test_sizes(tmp_path, monkeypatch):
     monkeypatch.setattr(shipping, "LARGEST", size)
     whole = sum(path.stat().st_size for path in folder.iterdir())
     monkeypatch.setattr(shipping, "LARGEST_OF_ALL", 2 * whole - 1)
+    shutil.copytree(folder, folder.with_name(".one.a1b2"))  # of a run that was killed
     other = write(tmp_path / "new", WavLM("tiny"))
     with pytest.raises(ModelError, match=f"{2 * whole} of all models"):
         check_sizes(other, tmp_path / "models" / "two")

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from emovec.audio.padding import valid_mask
 from emovec.encoders import wavlm
 from emovec.encoders.base import valid_mean
-from emovec.encoders.front_end import LogMel, MelFrontEnd
-from emovec.encoders.wavlm import SIZES, WavLM, draw_spans
+from emovec.encoders.front_end import MelFrontEnd, UnitLogMel
+from emovec.encoders.wavlm import SIZES, WavLM, draw_time_masks
 from emovec.errors import AudioError, HparamError, ModelError
 
 BUNDLES = {
@@ -211,7 +211,7 @@ def test_mixed_precision_stays_near(kind):
 )
 @settings(deadline=None)
 def test_spans_lie_in_valid_frames(lengths, probability, span):
-    mask = draw_spans(torch.tensor(lengths), 45, probability, span)
+    mask = draw_time_masks(torch.tensor(lengths), 45, probability, span)
     for row, length in zip(mask.numpy(), lengths, strict=True):
         assert not row[length:].any()
         edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(int), [0]])))
@@ -223,7 +223,7 @@ def test_spans_lie_in_valid_frames(lengths, probability, span):
 def test_share_of_frames_in_spans():
     torch.manual_seed(0)
     lengths = torch.full((4000,), 75)
-    share = draw_spans(lengths, 75, probability=0.05, span=10).float().mean().item()
+    share = draw_time_masks(lengths, 75, probability=0.05, span=10).float().mean().item()
     # 0.375 spans of 10 a row, never two: 3.75 frames of 75
     assert share == pytest.approx(0.05, abs=0.003)
 
@@ -271,7 +271,7 @@ def test_log_mel_by_hand():
     banks = torchaudio.functional.melscale_fbanks(201, 20.0, 8000.0, 80, 16000).numpy()
     power = np.abs(np.fft.rfft(pieces)) ** 2
     expected = (np.log(power @ banks + 1e-4) + 2.0) / 4.5
-    found = LogMel(16000)(torch.tensor(wave, dtype=torch.float32)[None])
+    found = UnitLogMel(16000)(torch.tensor(wave, dtype=torch.float32)[None])
     np.testing.assert_allclose(found[0].numpy(), expected, rtol=1e-4, atol=1e-4)
 
 

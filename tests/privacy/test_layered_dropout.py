@@ -55,6 +55,7 @@ def test_lists_stay_monotone_and_keep_their_ends(points: list[float], size: int)
         [1.1, 0.0],
         [1.0, -0.1],
         [1.0, float("nan")],
+        [1.0, float("nan"), 0.0],
         [[1.0, 0.0]],
         ["a", "b"],
     ],

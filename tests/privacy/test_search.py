@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from emovec.errors import HparamError
+from emovec.errors import HparamError, SplitError
 from emovec.privacy.search import (
     Setting,
     Training,
@@ -81,6 +81,52 @@ def test_attackers_stop_by_other_speakers_of_each_group(make_vectors: Make) -> N
     assert len(inner) + len(stop) == len(train)
     for group in np.unique(train.groups):
         assert len(set(stop.speakers[stop.groups == group])) == 2
+
+
+@pytest.mark.parametrize(
+    ("speakers", "stopping"),
+    [
+        (range(0, 8, 2), 2),  # four of one group
+        (range(0, 10, 2), 2),
+        (range(0, 30, 2), 3),  # a fifth of fifteen
+        ([0, 2, 4, 6, 1, 3, 5], 2),  # three of the other group stay
+    ],
+)
+def test_attackers_learn_from_two_speakers_at_least(
+    make_vectors: Make, speakers: list[int], stopping: int
+) -> None:
+    train = make_vectors(speakers, 6)
+    inner, stop = stopping_speakers(train, seed=0)
+    assert len(set(stop.speakers)) == stopping
+    assert len(set(inner.speakers)) == len(speakers) - stopping
+
+
+@pytest.mark.parametrize(
+    "speakers",
+    [
+        [0, 2],
+        [0, 2, 4],
+        [0, 1, 2, 3, 4, 5],  # three of each group
+    ],
+)
+def test_too_few_to_learn_from_and_to_stop_by(make_vectors: Make, speakers: list[int]) -> None:
+    with pytest.raises(SplitError, match=f"train: {len(speakers)} speakers in .* group of 4"):
+        stopping_speakers(make_vectors(speakers, 6), seed=0)
+
+
+def test_too_few_with_several_clips(make_vectors: Make) -> None:
+    train = make_vectors(range(0, 12, 2), 3)
+    once = [0, 3, 6, 9]  # four speakers have one clip, two have three
+    with pytest.raises(SplitError, match="3 of them with several clips"):
+        stopping_speakers(train.take(np.array([*once, *range(12, 18)])), seed=0)
+
+
+def test_too_few_are_found_before_a_training(make_vectors: Make) -> None:
+    train, valid = make_vectors(range(3), 8), make_vectors(range(12, 18), 8)
+    # would take hours
+    training = Training(SYSTEMS["lrvae"], {}, TrainingOptions(epochs=10**6))
+    with pytest.raises(SplitError, match="train: 3 speakers"):
+        next(measure_settings(training, {}, [None], train, valid, seed=0))
 
 
 def test_one_training_serves_all_maskings(make_vectors: Make) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from gloo_processes import in_processes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -120,6 +121,16 @@ def test_they_are_made_once(clips: Clips, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "targets")
     assert np.array_equal(make(clips, tmp_path / "targets").labels, first.labels)
     assert {path.name for path in tmp_path.iterdir()} == {"targets"}  # whole or not there
+
+
+def make_together(rank: int, processes: int, clips: Clips, folder: Path) -> None:
+    torch.save(make(clips, folder / "targets").labels.tolist(), folder / f"{rank}.pt")
+
+
+def test_two_processes_make_them_as_one(clips: Clips, tmp_path: Path) -> None:
+    in_processes(make_together, 2, clips, tmp_path)
+    expected = make(clips, tmp_path / "alone").labels.tolist()
+    assert [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)] == [expected] * 2
 
 
 def test_those_of_other_clips_are_refused(clips: Clips, tmp_path: Path) -> None:

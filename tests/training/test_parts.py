@@ -10,7 +10,7 @@ from emovec.encoders.resnet import ResNet
 from emovec.encoders.store import save_model
 from emovec.encoders.wavlm import WavLM
 from emovec.errors import HparamError, ModelError
-from emovec.training.parts import make_encoder, optimizer_of_parts
+from emovec.training.parts import frozen_norms, make_encoder, optimizer_of_parts
 
 TINY = {"channels": [2, 2], "blocks": [1, 1], "embedding_size": 6, "pooling": "statistics"}
 
@@ -58,6 +58,23 @@ def test_a_whole_encoder_may_be_frozen() -> None:
     model = make_model()
     optimizer = optimizer_of_parts(sgd, model, 0.1, ["encoder"])(model.parameters())
     assert [group["lr"] for group in optimizer.param_groups] == [0.5]
+
+
+def test_norms_are_frozen_with_all_weights_of_a_part() -> None:
+    """One without weights of its own goes with its part; one in a part that learns does not."""
+    plain, own = nn.BatchNorm1d(3, affine=False), nn.BatchNorm1d(3)
+    model = nn.ModuleDict(
+        {
+            "encoder": nn.Sequential(nn.Linear(2, 3), plain, own, nn.LayerNorm(3)),
+            "output": nn.Sequential(nn.BatchNorm1d(3, affine=False), nn.Linear(3, 4)),
+        }
+    )
+    assert frozen_norms(model) == []
+    for parameter in own.parameters():
+        parameter.requires_grad_(False)
+    assert frozen_norms(model) == [own]
+    optimizer_of_parts(sgd, model, 0.1, ["encoder"])
+    assert frozen_norms(model) == [plain, own]
 
 
 @pytest.mark.parametrize(

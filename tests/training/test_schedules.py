@@ -12,6 +12,14 @@ def test_factors_are_shares_of_the_peak_which_is_reached(name: str) -> None:
     assert min(factors) >= 0 and max(factors) == 1.0
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_steps_that_were_not_counted_have_the_last_rate(name: str) -> None:
+    """No rate is negative, where the loss would be climbed, and none rises again."""
+    last = SCHEDULES[name](1000, 1000)
+    beyond = [SCHEDULES[name](step, 1000) for step in (1001, 1100, 2500)]
+    assert beyond == [last] * 3 or name == "warm_up_inverse_root"
+
+
 def test_warm_up_is_a_straight_line() -> None:
     shares = np.linspace(0, WARM_UP, 7)
     found = [warm_up_cosine(share, 1) for share in shares]

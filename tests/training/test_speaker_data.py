@@ -13,7 +13,7 @@ from emovec.audio.augment import Augmentation
 from emovec.audio.chunks import SpeakerChunks
 from emovec.audio.speaker_batches import ChunksOfSpeakers
 from emovec.encoders.base import Encoder
-from emovec.errors import HparamError, TrainingError
+from emovec.errors import HparamError, SplitError, TrainingError
 from emovec.tables.manifest import Utterance
 from emovec.training.speaker_data import SpeakerLoaders, prepare_augmentation
 from emovec.training.speaker_task import SpeakerTask
@@ -92,6 +92,20 @@ def test_a_clip_may_be_longer_than_a_batch_of_chunks(clips: list[Utterance]) -> 
 def test_chunks_are_long_enough_for_the_encoder(clips: list[Utterance]) -> None:
     with pytest.raises(HparamError, match=r"\[0.05, 0.2\]; expected at least 0.1 s, a frame"):
         loaders(clips, chunk_seconds=[0.05, 0.2]).chunks(clips, None)
+
+
+def test_the_highest_speed_counts(clips: list[Utterance]) -> None:
+    """Of chunks of 0.1 s, and of the shortest clip, which lasts 0.25 s."""
+    fast = Augmentation(speeds=[0.9, 1.25])
+    with pytest.raises(HparamError, match=r"\[0.1, 0.2\]; expected at least 0.125 s"):
+        loaders(clips, chunk_seconds=[0.1, 0.2]).chunks(clips, fast)
+    loaders(clips, chunk_seconds=[0.1, 0.2]).chunks(clips, None)
+    long = Nothing()
+    long.shortest = int(0.24 * RATE)
+    several = {"encoder": long, "chunk_seconds": [0.5, 0.5]}
+    loaders(clips, **several).chunks(clips, None)
+    with pytest.raises(SplitError, match=r"1 training clips .* \['a/0'\]; expected 0.3 s"):
+        loaders(clips, **several).chunks(clips, fast)
 
 
 def test_batches_that_cannot_be_drawn_are_said(clips: list[Utterance]) -> None:

@@ -5,12 +5,12 @@
   const root = document.documentElement;
   const scales = {
     light: {
-      "@sequential": [[0, "#eef4fb"], [0.5, "#6aaed6"], [1, "#08306b"]],
-      "@diverging": [[0, "#2166ac"], [0.5, "#f7f7f7"], [1, "#b2182b"]],
+      "@sequential": [[0, "#f7fafd"], [1, "#86b6e6"]], // @ink is read on all of them
+      "@diverging": [[0, "#86b6e6"], [0.5, "#f7f7f7"], [1, "#f0a39a"]],
     },
     dark: {
-      "@sequential": [[0, "#1c2f47"], [0.5, "#3f7fb5"], [1, "#d5e9ff"]],
-      "@diverging": [[0, "#6db1f2"], [0.5, "#2a3140"], [1, "#f08a80"]],
+      "@sequential": [[0, "#1f2937"], [1, "#2f66a3"]],
+      "@diverging": [[0, "#2f66a3"], [0.5, "#262e3b"], [1, "#97423b"]],
     },
   };
   const drawn = new Set();
@@ -59,7 +59,7 @@
   function draw(figure) {
     const drawing = page.charts[figure.id];
     const plot = figure.querySelector(".plot");
-    const image = figure.querySelector("img");
+    const image = figure.querySelector(".picture");
     if (drawing.data.some((trace) => /gl$|3d$/.test(trace.type)) && !hasWebGL()) {
       if (!image) plot.textContent = "This figure needs WebGL, which this browser does not offer.";
       return;
@@ -68,7 +68,7 @@
     const data = resolved(drawing.data, named, "");
     const narrow = figure.clientWidth < 560;
     const layout = {
-      margin: { l: 50, r: 10, t: 40, b: 45 },
+      margin: { l: 50, r: 10, t: hasTitle(drawing) ? 40 : 16, b: 45 },
       hoverlabel: { align: "left", font: { size: 13 } },
       dragmode: narrow ? false : "zoom",
       ...resolved(drawing.layout, named, ""),
@@ -76,13 +76,18 @@
       paper_bgcolor: named["@panel"],
       plot_bgcolor: named["@panel"],
     };
-    if (layout.scene) layout.dragmode = "turntable";
+    if (layout.scene) {
+      layout.dragmode = "turntable";
+      if (narrow) for (const end of Object.keys(layout.scene.camera.eye)) layout.scene.camera.eye[end] *= 1.5;
+    }
+    if (layout.scene || layout.yaxis?.scaleanchor) layout.height = Math.min(layout.height, figure.clientWidth + 110);
     for (const option of chosen(figure, drawing)) {
       option.visible.forEach((shown, place) => { if (!shown) data[place].visible = false; });
       for (const [path, value] of Object.entries(option.layout)) put(layout, path, value);
     }
     for (const trace of data) {
       if (narrow && trace.colorbar) trace.showscale = false;
+      if (narrow && trace.type === "scatter3d" && trace.marker) trace.marker.size *= 0.75;
     }
     const camera = plot._fullLayout?.scene?._scene?.getCamera?.();
     if (camera && layout.scene) layout.scene.camera = camera;
@@ -93,6 +98,10 @@
     Plotly.react(plot, data, layout, { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover" });
     if (!drawn.has(figure)) plot.on("plotly_click", (event) => play(event.points[0].customdata));
     drawn.add(figure);
+  }
+
+  function hasTitle(drawing) {
+    return drawing.switches.some((one) => one.options.some((option) => "title.text" in option.layout));
   }
 
   let webGL = null;
