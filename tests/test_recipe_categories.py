@@ -241,7 +241,7 @@ def test_a_clip_that_is_too_short_at_the_highest_speed_is_listed(
     write_manifest(corpus / "manifest.csv", rows)
     main(command([corpus], tmp_path / "run", "--epochs=1", "--activity=False"))
     skipped = read_result(tmp_path / "run" / "result.json").skipped
-    reason = "lasts 0.088 s, too short for the encoder at speed 1.1"
+    reason = "lasts 0.087 s, too short for the encoder at speed 1.1"
     assert Skip(trained[0], reason) in skipped and len(skipped) == 13  # 12 have no emotion
 
 

@@ -9,6 +9,8 @@ from torch import nn
 from emovec.encoders import store
 from emovec.encoders.base import Encoder
 from emovec.encoders.locating import find_model
+from emovec.encoders.residual import NormedConvolution
+from emovec.encoders.style_tokens import HalvingConvolution
 from emovec.errors import HparamError
 
 MakeOptimizer = Callable[[Iterable], torch.optim.Optimizer]
@@ -81,11 +83,11 @@ def optimizer_of_parts(
 
 
 def frozen_norms(model: nn.Module) -> list[nn.Module]:
-    """Batch norms in parts of a model of which no weight learns: their moments must stay, too."""
+    """Batch norms in parts of a model of which no weight learns; in evaluation mode they stay."""
+    kinds = (nn.modules.batchnorm._BatchNorm, NormedConvolution, HalvingConvolution)
     found: dict[nn.Module, None] = {}
     for part in model.modules():
         weights = list(part.parameters())
         if weights and not any(weight.requires_grad for weight in weights):
-            norms = (m for m in part.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
-            found |= dict.fromkeys(norms)
+            found |= dict.fromkeys(norm for norm in part.modules() if isinstance(norm, kinds))
     return list(found)

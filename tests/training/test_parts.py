@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from emovec.encoders.residual import NormedConvolution
 from emovec.encoders.resnet import ResNet
 from emovec.encoders.store import save_model
+from emovec.encoders.style_tokens import HalvingConvolution
 from emovec.encoders.wavlm import WavLM
 from emovec.errors import HparamError, ModelError
 from emovec.training.parts import frozen_norms, make_encoder, optimizer_of_parts
@@ -75,6 +77,18 @@ def test_norms_are_frozen_with_all_weights_of_a_part() -> None:
     assert frozen_norms(model) == [own]
     optimizer_of_parts(sgd, model, 0.1, ["encoder"])
     assert frozen_norms(model) == [plain, own]
+
+
+@pytest.mark.parametrize("kind", [NormedConvolution, HalvingConvolution])
+def test_our_own_norms_keep_their_moments(kind: type[nn.Module]) -> None:
+    convolution = kind(1, 2, 3) if kind is NormedConvolution else kind(1, 2)
+    model = nn.ModuleList([convolution.requires_grad_(False), nn.Linear(1, 1)]).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for norm in frozen_norms(model):
+        norm.eval()
+    convolution(torch.randn(2, 1, 8, 8), None)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert model.training and model[1].training
 
 
 @pytest.mark.parametrize(
