@@ -47,7 +47,9 @@ def corpus(small_corpus: Path, tmp_path: Path) -> Path:
 def run(train: Callable, tmp_path: Path) -> Callable:
     def start(corpus: str, folder: Path | str, *more: str, hparams: Path = HPARAMS) -> None:
         options = [f"--data_folder={folder}", f"--run_folder={tmp_path / 'run'}", "--workers=0"]
-        train([str(hparams), f"--corpus={corpus}", *options, "--device=cpu", "--epochs=1", *more])
+        small = ["--encoder_size=tiny", "--weights=null"] if hparams == HPARAMS else []
+        options += [*small, "--device=cpu", "--epochs=1", *more]
+        train([str(hparams), f"--corpus={corpus}", *options])
 
     return start
 

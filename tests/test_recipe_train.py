@@ -35,6 +35,8 @@ def command(corpus: Path, folder: Path, *more: str) -> list[str]:
         f"--data_folder={corpus}",
         f"--run_folder={folder}",
         f"--prepared_folder={folder.parent / 'data'}",
+        "--encoder_size=tiny",
+        "--weights=null",
         "--epochs=2",
         "--batch_seconds=8",
         "--workers=0",

@@ -108,7 +108,9 @@ def select_speakers(
     without = sorted(u.id for u in every if not u.speaker)
     return SpeakerSelection(
         info,
-        **parts,
+        train=parts["train"],
+        valid=parts["valid"],
+        test=parts["test"],
         known=[u for u in utterances if u.id in known],
         manifest_hash=manifest_hash(utterances),
         split_line=split_line(info.name, PROTOCOL, utterances, assignments),
