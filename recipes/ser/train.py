@@ -21,7 +21,7 @@ from emovec.audio.augment import Augmentation
 from emovec.audio.batches import EffectiveBatches, UtteranceBatches, make_loader, wave_statistics
 from emovec.corpora.selection import Selection, select
 from emovec.encoders import store
-from emovec.encoders.audible import audible
+from emovec.encoders.audible import audible_parts
 from emovec.encoders.base import Encoder
 from emovec.encoders.locating import find_model
 from emovec.encoders.processes import process_place
@@ -218,10 +218,7 @@ def prepare_affect(hparams: AffectHparams, clips: Selection) -> Prepared:
 
 def only_audible(encoder: Encoder, clips: Selection, max_seconds: float) -> Selection:
     """The clips that the encoder hears; others are told in the result."""
-    splits, silent = {}, []
-    for split, utterances in clips.splits.items():
-        splits[split], skipped = audible(encoder, utterances, clips.root, max_seconds)
-        silent += skipped
+    splits, silent = audible_parts(encoder, clips.splits, clips.root, max_seconds)
     return replace(clips, splits=splits, skipped=(*clips.skipped, *silent))
 
 
