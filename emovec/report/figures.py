@@ -57,7 +57,7 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
         for name, colour in zip(drawn, _line_colours(drawn), strict=True):
             _curve(axes, history, name, colour)
         if drawn:
-            axes.legend(fontsize=style.FONT_SIZE - 1, frameon=False)
+            axes.legend(loc="upper right", fontsize=style.FONT_SIZE - 1, frameon=False)
     return figure
 
 

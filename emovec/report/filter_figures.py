@@ -55,7 +55,7 @@ def filter_responses(responses: ArrayLike, frequencies: ArrayLike) -> Figure:
     mel = _mel_centres(len(numbers), steps[-1]) / 1000
     curve.plot(numbers, mel, "--", color=style.FAINT, label="mel scale", linewidth=1.2)
     curve.plot(numbers, centres / 1000, ".", color="#0072B2", label="learned", markersize=4)
-    curve.legend(fontsize=style.FONT_SIZE - 1, frameon=False)
+    curve.legend(loc="lower right", fontsize=style.FONT_SIZE - 1, frameon=False)
     for axis in (picture.yaxis, curve.xaxis):
         axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
