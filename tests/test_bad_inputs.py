@@ -212,10 +212,10 @@ def test_split_without_clips(tmp_path: Path) -> None:
 
 
 def test_split_of_one_clip(run: Callable, corpus: Path) -> None:
-    """Its concordance cannot be taken: said before training."""
+    """Its concordance cannot be taken: said before training, with the split's name."""
     damage(corpus, lambda row: row if row.speaker in ("s0", "s1") or row.id == FIRST else None)
     damage(corpus, lambda row: replace(row, speaker="s2") if row.id == FIRST else row)
-    with fails(TrainingError, "a split has 1 clips", "at least 2"):
+    with fails(SplitError, "test: 1 clips are left", "at least 2"):
         run("manifest", corpus)
 
 
