@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emovec.backends.probe import majority
 from emovec.corpora.selection import Selection
-from emovec.corpora.speakers import corpus_of
+from emovec.corpora.speakers import corpus_of, of_corpus
 from emovec.encoders.store import save_model
 from emovec.metrics.classification import confusion_matrix
 from emovec.metrics.intervals import speaker_intervals
@@ -113,8 +113,8 @@ def categories_metrics(run: CategoriesRun, seed: int) -> list[Metric]:
         for corpus in run.task.corpora:
             rows = run.task.rows(corpus, targets)
             if len(rows):
-                of_corpus = (_taken(said, rows), _taken(targets, rows))
-                measured = measure(run.task, *of_corpus, speakers[rows].tolist(), prefix, seed)
+                of_rows = (_taken(said, rows), _taken(targets, rows))
+                measured = measure(run.task, *of_rows, speakers[rows].tolist(), prefix, seed)
                 found += [metric for metric in measured if not metric.metric.endswith(MEAN_RECALL)]
         metrics += [*found, _mean_recall(run, said, speakers, prefix, seed)]
     return metrics
@@ -130,7 +130,8 @@ def _mean_recall(
         metrics = run.task.metrics(_taken(said, rows), _taken(targets, rows))
         return {MEAN_RECALL: metrics[MEAN_RECALL]}
 
-    corpora = [id_.partition("/")[0] for id_ in run.collected.ids]
+    corpus = {u.id: corpus_of(u) for u in run.data.splits["test"]}
+    corpora = [corpus[id_] for id_ in run.collected.ids]
     found = speaker_intervals(of, speakers.tolist(), seed=seed, strata=corpora)
     value = of(np.arange(len(speakers)))[MEAN_RECALL]
     return Metric(
@@ -147,7 +148,7 @@ def _usual_logits(run: CategoriesRun) -> NDArray[np.float32]:
     logits = np.zeros_like(run.collected.outputs["emotion"])
     first = 0
     for corpus, emotions in run.task.heads.items():
-        training = [u.emotion for u in run.data.splits["train"] if corpus_of(u) == corpus]
+        training = [u.emotion for u in of_corpus(corpus, run.data.splits["train"])]
         logits[:, first + emotions.index(majority(training))] = 1.0
         first += len(emotions)
     return logits
