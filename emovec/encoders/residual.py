@@ -114,17 +114,19 @@ class BasicBlock(nn.Module):
 
 
 class ResidualFrames(nn.Module):
-    """Residual network from features to frames: 7 x 7, then stages, the mean over bands.
+    """Residual network from features to frames: 7 x 7, then stages, then bands become one vector.
 
     Each stage but the first halves frames and bands, rounding up.
 
     Args:
         channels: of each stage
         blocks: of each stage
+        keep_bands: whether the bands of the last stage stay side by side, instead of their mean
     """
 
-    def __init__(self, channels: Sequence[int], blocks: Sequence[int]):
+    def __init__(self, channels: Sequence[int], blocks: Sequence[int], keep_bands: bool = False):
         super().__init__()
+        self.keep_bands = keep_bands
         self.stem = NormedConvolution(1, channels[0], 7)
         self.stages = nn.ModuleList()
         inputs = channels[0]
@@ -134,11 +136,17 @@ class ResidualFrames(nn.Module):
             self.stages.append(nn.ModuleList([first, *others]))
             inputs = outputs
 
+    def frame_size(self, bands: int) -> int:
+        """Values D of a frame that comes of features with so many bands."""
+        last = self.stages[-1][-1].second.norm.num_features  # type: ignore[index, union-attr]
+        kept = -(-bands // 2 ** (len(self.stages) - 1)) if self.keep_bands else 1
+        return int(last * kept)
+
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Frames of features (B, F, M) with (B,) valid ones.
 
         Returns:
-            (B, F', C), and (B,) valid ones; the others are zero
+            (B, F', D), and (B,) valid ones; the others are zero
         """
         size, features = features.shape[1], zero_padding(features, lengths)
         masks = [_valid(lengths, size)]
@@ -148,7 +156,7 @@ class ResidualFrames(nn.Module):
         return self.convolve(features, masks), lengths
 
     def convolve(self, features: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
-        """Frames (B, F', C) of features (B, F, M).
+        """Frames (B, F', D) of features (B, F, M).
 
         Args:
             features: zero in the padding
@@ -161,6 +169,8 @@ class ResidualFrames(nn.Module):
         for stage, valid in zip(self.stages, masks, strict=True):
             for block in stage:  # type: ignore[attr-defined]
                 values = block(values, valid)
+        if self.keep_bands:
+            return values.permute(0, 2, 1, 3).flatten(2)
         return values.mean(dim=3).transpose(1, 2)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from emovec.audio.activity import energy_activity, keep_active, sliding_mean_normalise
 from emovec.audio.features import FrontEnd, LogMel, Mfcc, Spectrogram
 from emovec.audio.gemaps import Gemaps
+from emovec.audio.padding import zero_padding
 from emovec.encoders.base import Encoder
 from emovec.encoders.pooling import AttentiveStatisticsPooling
 from emovec.encoders.residual import ResidualFrames
@@ -40,8 +41,8 @@ class ResNet(Encoder):
     """Front end, residual network, pooling, and a linear layer whose output is the embedding.
 
     The default values are those of Pappagari et al. (2020), "X-vectors meet emotions", ICASSP, but
-    for the sample rate. Today's ResNet34 has log-mel, channels (32, 64, 128, 256), statistics
-    pooling and 256 values; the NetVLAD encoder of Huang et al. (2021), arXiv 2106.02810, has
+    for the sample rate. Today's ResNet34 has log-mel, channels (32, 64, 128, 256) whose bands are
+    kept, statistics pooling and 256 values; the NetVLAD encoder of Huang et al. (2021), arXiv 2106.02810, has
     spectrograms, neither activity nor mean normalisation, GhostVLAD pooling and 512.
 
     Args:
@@ -51,8 +52,13 @@ class ResNet(Encoder):
         sample_rate: Hz, 8000 or 16000
         activity: whether silent frames are left out, by their energy
         mean_normalise: whether the mean over a sliding window is taken off all frames before
+        level_normalise: whether the mean over all bands and frames that are kept is taken off
+            behind that: of log-mel the gain of the recording goes, and the shape of the voice's
+            spectrum stays, which ``mean_normalise`` takes away with the channel's
         channels: of each stage
         blocks: of each stage
+        keep_bands: whether the pooling gets the bands of the last stage side by side, as today's
+            ResNet34 has them, instead of their mean
         pooling: "dictionary", "statistics", "attentive_statistics" or "ghost_vlad"
         pooling_options: arguments of the pooling besides its width, such as ``{"heads": 32}``
         embedding_size: E
@@ -70,8 +76,10 @@ class ResNet(Encoder):
         sample_rate: int = 16000,
         activity: bool = True,
         mean_normalise: bool = True,
+        level_normalise: bool = False,
         channels: Sequence[int] = (16, 32, 64, 128),
         blocks: Sequence[int] = (3, 4, 6, 3),
+        keep_bands: bool = False,
         pooling: str = "dictionary",
         pooling_options: Mapping[str, Any] | None = None,
         embedding_size: int = 400,
@@ -84,16 +92,20 @@ class ResNet(Encoder):
             "sample_rate": sample_rate,
             "activity": activity,
             "mean_normalise": mean_normalise,
+            "level_normalise": level_normalise,
             "channels": list(channels),
             "blocks": list(blocks),
+            "keep_bands": keep_bands,
             "pooling": pooling,
             "pooling_options": dict(pooling_options or {}),
             "embedding_size": embedding_size,
         }
+        _check_level(level_normalise, features)
         self.needs_speech, self.mean_normalise = activity, mean_normalise
+        self.level_normalise = level_normalise
         self.features = _make_features(features, bands, sample_rate)
-        self.network = ResidualFrames(channels, blocks)
-        self.frame_size = channels[-1]
+        self.network = ResidualFrames(channels, blocks, keep_bands)
+        self.frame_size = self.network.frame_size(self.features.bands)
         self.pooling = _make_pooling(pooling, self.frame_size, pooling_options or {})
         self.project = nn.Linear(self.pooling.output_size, embedding_size)
         self.norm = nn.BatchNorm1d(embedding_size)
@@ -113,8 +125,14 @@ class ResNet(Encoder):
         features, counts = self.features(waves, lengths)
         if self.mean_normalise:
             features = sliding_mean_normalise(features, counts)
-        if not self.needs_speech:
-            return features, counts
+        if self.needs_speech:
+            features, counts = self._speech(features, counts, waves, lengths)
+        return _without_level(features, counts) if self.level_normalise else features, counts
+
+    def _speech(
+        self, features: Tensor, counts: Tensor, waves: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Features (B, F, M) of frames that are speech, and (B,) of them."""
         active = self._active(waves, lengths)
         if self.training:  # a random stretch without speech is no reason to stop
             active |= ~active.any(dim=1, keepdim=True)
@@ -162,6 +180,21 @@ class ResNet(Encoder):
     def arguments(self) -> dict[str, Any]:
         """Arguments that build the same architecture again, without its weights."""
         return dict(self._arguments)
+
+
+def _without_level(features: Tensor, counts: Tensor) -> Tensor:
+    """Features (B, F, M) less their clip's mean over bands and the (B,) valid frames."""
+    total = zero_padding(features, counts).sum(dim=(1, 2), keepdim=True)
+    mean = total / (counts.clamp_min(1) * features.shape[2])[:, None, None]
+    return zero_padding(features - mean, counts)
+
+
+def _check_level(level_normalise: bool, features: str) -> None:
+    if level_normalise and features != "log_mel":
+        raise HparamError(
+            f"ResNet: level_normalise with features {features!r}; expected log_mel, in which a "
+            "gain adds the same to all bands. Set one of them otherwise."
+        )
 
 
 def _make_features(name: str, bands: int | None, sample_rate: int) -> FrontEnd:

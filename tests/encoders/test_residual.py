@@ -104,6 +104,23 @@ def test_network_by_hand(channels, blocks):
         assert (found[row, len(expected) :] == 0).all()
 
 
+@pytest.mark.parametrize("bands", [1, 8, 11])
+def test_bands_side_by_side(bands):
+    """Their mean is what comes out otherwise, and each is its own."""
+    network = make(lambda: ResidualFrames((4, 6), (1, 1), keep_bands=True)).eval()
+    features = torch.randn(len(LENGTHS), SIZE, bands)
+    kept, counts = network(features, LENGTHS)
+    network.keep_bands = False
+    mean, same = network(features, LENGTHS)
+    assert torch.equal(counts, same)
+    by_channel = kept.unflatten(2, (6, -1))  # (B, F, C, M)
+    assert by_channel.shape[3] == -(-bands // 2)
+    torch.testing.assert_close(by_channel.mean(dim=3), mean)
+    assert network.frame_size(bands) == 6
+    network.keep_bands = True
+    assert network.frame_size(bands) == kept.shape[2]
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [1, 3, 7])
 @pytest.mark.parametrize("training", [True, False])

@@ -12,9 +12,11 @@ from emovec.errors import AudioError, HparamError
 SMALL = {"channels": (4, 6), "blocks": (1, 1), "embedding_size": 10}
 KINDS = {
     "xvector": {},
+    "level": {"features": "log_mel", "mean_normalise": False, "level_normalise": True, **SMALL},
     "modern": {
         "features": "log_mel",
         "channels": (32, 64, 128, 256),
+        "keep_bands": True,
         "pooling": "statistics",
         "embedding_size": 256,
     },
@@ -93,7 +95,7 @@ def test_every_pooling_is_padding_safe(pooling):
 
 @pytest.mark.parametrize(
     ("kind", "pooled", "size"),
-    [("xvector", 32 * 128, 400), ("modern", 2 * 256, 256), ("net_vlad", 8 * 128, 512)],
+    [("xvector", 32 * 128, 400), ("modern", 2 * 256 * 10, 256), ("net_vlad", 8 * 128, 512)],
 )
 @torch.inference_mode()
 def test_sizes_of_the_three_systems(kind, pooled, size):
@@ -134,6 +136,33 @@ def test_switches_of_the_front_end():
     assert torch.equal(counts, all_frames)
     normal, _ = build(activity=False, **SMALL).describe(waves, LENGTHS)
     assert torch.equal(normal, sliding_mean_normalise(expected, all_frames))
+
+
+@torch.inference_mode()
+def test_level_goes_and_the_shape_of_the_spectrum_stays():
+    options = {"features": "log_mel", "mean_normalise": False, "level_normalise": True, **SMALL}
+    encoder = build(**options)
+    waves = speech()
+    found, counts = encoder.describe(waves, LENGTHS)
+    raw, same = build(**{**options, "level_normalise": False}).describe(waves, LENGTHS)
+    assert torch.equal(counts, same)
+    for row, features, count in zip(found, raw, counts.tolist(), strict=True):
+        expected = features[:count] - features[:count].mean()
+        torch.testing.assert_close(row[:count], expected)
+        assert (row[count:] == 0).all()
+
+
+@torch.inference_mode()
+def test_gain_leaves_the_embedding_where_it_does_not_change_what_is_speech():
+    encoder = build(
+        features="log_mel", activity=False, mean_normalise=False, level_normalise=True, **SMALL
+    )
+    waves = torch.randn(4, 9000, generator=torch.Generator().manual_seed(3))  # none of it silent
+    gains = torch.tensor([[0.5], [2.0], [1.5], [4.0]])
+    expected = encoder(waves, LENGTHS)
+    torch.testing.assert_close(encoder(gains * waves, LENGTHS), expected, rtol=1e-3, atol=1e-4)
+    quieter_bass = waves - 0.9 * torch.nn.functional.pad(waves, (1, 0))[:, :-1]
+    assert distance(encoder(quieter_bass, LENGTHS), expected) > 0.01
 
 
 def test_eight_kilohertz():
@@ -190,6 +219,8 @@ def test_every_weight_learns():
         {},
         {"features": "log_mel", "bands": 40, "pooling": "dictionary", "sample_rate": 8000},
         {"pooling": "dictionary", "pooling_options": {"heads": 3}},
+        {"keep_bands": True, "pooling": "statistics"},
+        {"features": "log_mel", "mean_normalise": False, "level_normalise": True},
         {"pooling": "ghost_vlad", "pooling_options": {"clusters": 3, "ghosts": 1}},
         {"features": "spectrogram", "bands": 257, "activity": False},
     ],
@@ -211,6 +242,7 @@ def test_arguments_build_the_same(arguments):
         ({"pooling_options": {"heads": 0}}, "heads is 0"),
         ({"features": "spectrogram", "bands": 80}, "bands is 80; expected 257"),
         ({"bands": 2}, "bands is 2"),
+        ({"level_normalise": True}, "level_normalise with features 'mfcc'"),
         ({"sample_rate": 44100}, "sample_rate is 44100"),
         ({"channels": (4, 6, 8)}, "as many channels as blocks"),
         ({"channels": (), "blocks": ()}, "as many channels as blocks"),
