@@ -1,4 +1,4 @@
-"""An encoder with a pooling and a small embedding behind it, as one encoder.
+"""An encoder with a pooling and an embedding behind it, as one encoder.
 
 Shapes: B batch, T samples, F frames, D features, P pooled, E embedding.
 """
@@ -18,7 +18,7 @@ LEVEL = 0.1  # root mean square of clips in which silence is sought: -20 dBFS
 
 
 class PooledEncoder(Encoder):
-    """Silence taken out, clips of unit variance, an encoder's frames, pooling, a linear layer.
+    """Silence taken out, clips of unit variance, an encoder's frames, pooling, an embedding.
 
     Corpora differ in their levels and pauses, and a network tells them apart by these before it
     listens to voices; so both go first. The linear layer stands between layer norms, which know of
@@ -27,7 +27,7 @@ class PooledEncoder(Encoder):
     Args:
         encoder: waves to frames (B, F, D)
         pooling: frames to one vector (B, P)
-        embedding_size: E
+        embedding_size: E of a linear layer; None without one, so that E = P
         activity: whether silence is taken out, but for 100 ms before and behind speech
 
     Raises:
@@ -41,20 +41,15 @@ class PooledEncoder(Encoder):
         self,
         encoder: Encoder,
         pooling: nn.Module,
-        embedding_size: int = 256,
+        embedding_size: int | None = 256,
         activity: bool = True,
     ) -> None:
         super().__init__()
-        if embedding_size < 1:
-            raise HparamError(
-                f"PooledEncoder: embedding_size is {embedding_size}; expected at least 1. Raise it."
-            )
         self.encoder, self.pooling = encoder, pooling
-        pooled = self.pooling.output_size
-        self.project = nn.Sequential(
-            nn.LayerNorm(pooled), nn.Linear(pooled, embedding_size), nn.LayerNorm(embedding_size)
-        )
-        self.embedding_size, self.frame_size = embedding_size, encoder.frame_size
+        self.project = _projection(self.pooling.output_size, embedding_size)
+        self._projected = embedding_size
+        self.embedding_size = embedding_size or int(self.pooling.output_size)
+        self.frame_size = encoder.frame_size
         self.sample_rate, self.padding_safe = encoder.sample_rate, encoder.padding_safe
         self.activity = activity
         self.needs_speech = activity or encoder.needs_speech
@@ -94,7 +89,7 @@ class PooledEncoder(Encoder):
         return {
             "encoder": self.encoder,
             "pooling": self.pooling,
-            "embedding_size": self.embedding_size,
+            "embedding_size": self._projected,
             "activity": self.activity,
         }
 
@@ -127,3 +122,14 @@ class PooledEncoder(Encoder):
             enough = kept.sum(dim=1) >= self.shortest
             speech, counts = keep_active(waves[..., None], lengths, kept | ~enough[:, None])
             return unit_variance(speech[..., 0], counts), counts, enough
+
+
+def _projection(pooled: int, size: int | None) -> nn.Module:
+    """Layer norms, and a linear layer between them if there is a size."""
+    if size is None:
+        return nn.LayerNorm(pooled)
+    if size < 1:
+        raise HparamError(
+            f"PooledEncoder: embedding_size is {size}; expected at least 1, or null. Raise it."
+        )
+    return nn.Sequential(nn.LayerNorm(pooled), nn.Linear(pooled, size), nn.LayerNorm(size))

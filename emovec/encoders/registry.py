@@ -18,6 +18,7 @@ REGISTRY = {
     "style_pooling": "emovec.encoders.pooling:StylePooling",
     "attentive_statistics_pooling": "emovec.encoders.pooling:AttentiveStatisticsPooling",
     "mean_pooling": "emovec.encoders.pooling:MeanPooling",
+    "statistics_pooling": "emovec.encoders.speaker_pooling:StatisticsPooling",
     "emotion_model": "emovec.training.models:EmotionModel",
     "affect_model": "emovec.training.models:AffectModel",
     "softmax": "emovec.training.speaker_losses:SpeakerSoftmax",

@@ -42,8 +42,9 @@ class ResNet(Encoder):
 
     The default values are those of Pappagari et al. (2020), "X-vectors meet emotions", ICASSP, but
     for the sample rate. Today's ResNet34 has log-mel, channels (32, 64, 128, 256) whose bands are
-    kept, statistics pooling and 256 values; the NetVLAD encoder of Huang et al. (2021), arXiv 2106.02810, has
-    spectrograms, neither activity nor mean normalisation, GhostVLAD pooling and 512.
+    kept, statistics pooling and 256 values; the NetVLAD encoder of Huang et al. (2021), arXiv
+    2106.02810, has spectrograms, neither activity nor mean normalisation, GhostVLAD pooling and
+    512.
 
     Args:
         features: "mfcc", "log_mel", "spectrogram" or "gemaps"; the last needs openSMILE, an extra

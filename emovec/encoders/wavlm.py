@@ -80,8 +80,8 @@ class WavLM(Encoder):
             a local file (.pt, .pth, .safetensors), or a model folder or the name of one that comes
             with the package
         freeze_front_end: whether the front end keeps its weights in training
-        layers: "last" for the output of the last layer, or "weighted" for a learned weighted sum
-            of the outputs of all
+        layers: "last" for the output of the last layer, "weighted" for a learned weighted sum of
+            the outputs of all, or "all" for all of them side by side, first to last
         mask_time_probability: share of frames that training zeroes in spans, before overlaps
         mask_time_length: frames of a span
         layer_drop: probability that training skips a layer
@@ -121,7 +121,9 @@ class WavLM(Encoder):
         }
         _check_arguments(self._arguments)
         self.architecture = SIZES[size]
-        self.embedding_size = self.frame_size = self.architecture.width
+        side_by_side = self.architecture.layers if layers == "all" else 1
+        self.embedding_size = self.frame_size = side_by_side * self.architecture.width
+        self.layers = layers
         self.mask_time_probability, self.mask_time_length = mask_time_probability, mask_time_length
         self.layer_drop = layer_drop
         self.feature_extractor, self.encoder = _build(self.architecture, dropout)
@@ -227,7 +229,9 @@ class WavLM(Encoder):
         return outputs
 
     def _mix(self, outputs: list[Tensor]) -> Tensor:
-        """Frames (B, F, D): the last layer's, or the weighted sum of all."""
+        """Frames (B, F, D): the last layer's, or the weighted sum of all; or (B, F, L D) of all."""
+        if self.layers == "all":
+            return torch.cat(outputs, dim=2)
         if self.layer_weights is None:
             return outputs[-1]
         shares = self.layer_weights.softmax(dim=0).unbind()
@@ -329,7 +333,7 @@ def _build(size: Size, dropout: float) -> tuple[MelFrontEnd | SampleFrontEnd, nn
 
 
 def _check_arguments(arguments: dict[str, Any]) -> None:
-    for name, known in (("size", list(SIZES)), ("layers", ["last", "weighted"])):
+    for name, known in (("size", list(SIZES)), ("layers", ["last", "weighted", "all"])):
         if arguments[name] not in known:
             raise HparamError(
                 f"WavLM: {name} is {arguments[name]!r}; expected one of {known}. Correct it."

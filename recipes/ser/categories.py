@@ -54,7 +54,7 @@ class Hparams:
     pretrained: str | None
     pooling: str
     pooling_options: dict[str, Any]
-    embedding_size: int
+    embedding_size: int | None
     activity: bool
     head_dropout: float
     frozen: list[str]

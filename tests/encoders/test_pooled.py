@@ -11,6 +11,7 @@ from emovec.encoders.deeptalk import DeepTalk
 from emovec.encoders.pooled import PooledEncoder
 from emovec.encoders.pooling import AttentiveStatisticsPooling, MeanPooling, StylePooling
 from emovec.encoders.resnet import ResNet
+from emovec.encoders.speaker_pooling import StatisticsPooling
 from emovec.encoders.store import load_model, save_model
 from emovec.encoders.wavlm import WavLM
 from emovec.errors import AudioError, HparamError, ModelError
@@ -161,6 +162,17 @@ def test_a_folder_has_it_all(pooling: type, tmp_path: Path, waves: Tensor) -> No
 def test_an_embedding_has_a_size() -> None:
     with pytest.raises(HparamError, match="embedding_size is 0; expected at least 1"):
         PooledEncoder(WavLM("tiny"), MeanPooling(128), embedding_size=0)
+
+
+def test_what_is_pooled_is_the_embedding(tmp_path: Path, waves: Tensor) -> None:
+    encoder = PooledEncoder(WavLM("tiny", layers="all"), StatisticsPooling(256), None).eval()
+    assert encoder.embedding_size == 512
+    with torch.no_grad():
+        pooled = encoder.pooling(*encoder.frames(waves, LENGTHS))
+        expected = (pooled - pooled.mean(1, True)) / pooled.std(1, correction=0, keepdim=True)
+        torch.testing.assert_close(encoder(waves, LENGTHS), expected, rtol=1e-3, atol=1e-3)
+        save_model(tmp_path / "model", encoder, "card")
+        assert torch.equal(load_model(tmp_path / "model")(waves, LENGTHS), encoder(waves, LENGTHS))
 
 
 def test_frames_that_no_graph_has() -> None:

@@ -133,6 +133,19 @@ def test_weighted_sum_by_hand():
         torch.testing.assert_close(model.frames(waves, lengths)[0], expected)
 
 
+def test_all_layers_side_by_side():
+    model = build("tiny", layers="all")
+    check_batched_equals_single(model)
+    assert model.embedding_size == model.frame_size == 256
+    with torch.no_grad():
+        waves, lengths = torch.randn(1, 4000), torch.tensor([4000])
+        outputs, counts = model.layer_outputs(waves, lengths)
+        frames, _ = model.frames(waves, lengths)
+    for place, output in enumerate(outputs):
+        each = frames[..., 128 * place : 128 * (place + 1)]
+        assert torch.equal(each[:, : counts[0]], output[:, : counts[0]])
+
+
 def test_order_and_neighbours_change_nothing():
     model = build("tiny")
     waves, lengths = ragged(model.shortest)
