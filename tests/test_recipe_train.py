@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file
 
 import emovec
 from emovec.errors import HparamError
@@ -186,7 +187,8 @@ def test_emotion_as_auxiliary_with_other_parts(
 def test_no_auxiliary_on_one_of_five_folds(runs: Path, small_corpus: Path, train: Callable) -> None:
     folder = runs / "fold"
     options = ("--auxiliary=none", "--regions=18", "--protocol=group-kfold", "--fold=2")
-    train(command(small_corpus, folder, *options))
+    heads = ("--layers=all", "--pooling=statistics_pooling", "--pooling_options=null")
+    train(command(small_corpus, folder, *options, *heads, "--head_width=5"))
     found = values(folder)
     assert {name for name in found if not name.startswith("baseline_")} == set(PLAIN)
     splits = read_splits(folder.parent / "data" / "splits" / "group-kfold.csv")
@@ -195,6 +197,8 @@ def test_no_auxiliary_on_one_of_five_folds(runs: Path, small_corpus: Path, train
     said = emovec.load(folder / "model").predict(small_corpus / "audio" / "0_anger_0.wav")
     assert 0 <= said.region < 18 and said.emotions == {}
     assert read_result(folder / "result.json").run.protocol == "group-kfold"
+    weights = load_file(folder / "model" / "model.safetensors")
+    assert weights["heads.affect.1.weight"].shape == (5, 2 * 2 * 128)  # two moments of two layers
 
 
 @pytest.mark.slow

@@ -5,7 +5,8 @@
     python recipes/ser/train.py hparams/finetune.yaml --corpus=ravdess --data_folder=/data/RAVDESS
 
 Reads   a corpus as published (layouts: emovec/corpora/*.py); with corpus=demo it makes one
-Writes  <run_folder>/hparams.yaml, history.json, predictions.csv, figures/*.png, model/, result.json
+Writes  <run_folder>/hparams.yaml, history.json, predictions.csv, figures/*.png, model/,
+        result.json, report.html
 """
 
 from collections.abc import Callable
@@ -84,6 +85,7 @@ class AffectHparams(Hparams):
     layer_drop: float
     mask_time_probability: float
     encoder: Encoder
+    head_width: int | None
     auxiliary: str
     auxiliary_weight: str
     regions: int
@@ -109,7 +111,7 @@ class EmotionHparams(Hparams):
 TARGETS = {"affect": AffectHparams, "emotion": EmotionHparams}
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> Path:
     """Train, pick the best epoch on valid, score it once on test."""
     started = datetime.now(timezone.utc)
     run = experiment.start(TARGETS, argv)
@@ -145,6 +147,7 @@ def main(argv: list[str]) -> None:
             started=started,
             device=str(brain.device),
         )
+    return run.folder
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,7 @@ def prepare_affect(hparams: AffectHparams, clips: Selection) -> Prepared:
         encoder,
         store.create(hparams.pooling, width=width, **(hparams.pooling_options or {})),
         task.heads,
-        head_width=width,
+        head_width=hparams.head_width or width,
         head_dropout=hparams.head_dropout,
         wave_mean=wave_mean,
         wave_deviation=wave_deviation,
