@@ -53,7 +53,8 @@ MAIN_METRICS = (
 
 HEAD = """# Results
 
-Generated from `results/**/result.json` by `emovec.report.markdown`; do not edit.
+Generated from `results/**/result.json` by `emovec.report.markdown`; do not edit. What was tried
+and did not help stands at the end, from `results/**/notes.md`.
 
 Brackets are 95 % intervals from resampling the test speakers. Those of CCC and F1 are too narrow
 with few speakers (`emovec.metrics.intervals`); those of EER hold the truth 94 to 98 times in 100
@@ -73,11 +74,11 @@ class _Run:
 
 
 def write_results_markdown(results_folder: Path, output: Path) -> None:
-    """Write RESULTS.md: a section for each recipe, corpus and protocol, then papers' tables.
+    """Write RESULTS.md: a section for each recipe, corpus and protocol, papers' tables, notes.
 
     Args:
-        results_folder: holds ``<recipe>/<name>/<seed>/result.json``, and ``table.md`` anywhere, as
-            recipes/paper_tables.py writes it
+        results_folder: holds ``<recipe>/<name>/<seed>/result.json``, and anywhere ``table.md``, as
+            recipes/paper_tables.py writes it, and ``notes.md``, what a person says of runs
         output: file to write
 
     Raises:
@@ -92,9 +93,9 @@ def write_results_markdown(results_folder: Path, output: Path) -> None:
     parts = [HEAD, *(_section(*key, runs) for key, runs in sorted(sections.items()))]
     if not sections:
         parts.append("No results yet.\n")
-    parts += [
-        path.read_text(encoding="utf-8") for path in sorted(results_folder.glob("**/table.md"))
-    ]
+    for name in ("table.md", "notes.md"):
+        files = sorted(results_folder.glob(f"**/{name}"))
+        parts += [path.read_text(encoding="utf-8") for path in files]
     with write_atomically(output) as file:
         file.write("\n".join(parts))
 

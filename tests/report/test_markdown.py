@@ -58,6 +58,9 @@ def test_a_paper_s_table_is_appended(tmp_path):
     (folder / "table.md").write_text("# A table\n")
     write_results_markdown(tmp_path / "results", tmp_path / "RESULTS.md")
     assert (tmp_path / "RESULTS.md").read_text().endswith("# A table\n")
+    (tmp_path / "results" / "notes.md").write_text("# What did not help\n")
+    write_results_markdown(tmp_path / "results", tmp_path / "RESULTS.md")
+    assert (tmp_path / "RESULTS.md").read_text().endswith("# A table\n\n# What did not help\n")
 
 
 def test_a_run_and_its_baseline(tmp_path):
