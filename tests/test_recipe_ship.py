@@ -160,6 +160,7 @@ def test_a_folder(ship, add, tmp_path):
         "    - Warning: 4 speakers",
     ):
         assert text in card, card
+    assert card.count("    - Warning: 4 speakers") == 2  # once for each run
     assert cards.licence(card) == "CC BY-NC-SA 4.0"
     assert cards.summary(card) == "A small network."
     licence = (folder / "LICENSE").read_text()

@@ -83,7 +83,7 @@ def check_part(name: str, utterances: Sequence[Utterance], skipped: Sequence[Ski
         why = "; ".join(f"{skip.id} {skip.reason}" for skip in skipped[:5]) or "there are no others"
         raise SplitError(
             f"{name}: {len(utterances)} clips are left, {len(skipped)} left out ({why}); expected "
-            "at least 2. Add a corpus, or change held_out."
+            "at least 2. Add a corpus, change held_out, or mend what left clips out."
         )
 
 

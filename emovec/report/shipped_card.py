@@ -86,9 +86,10 @@ def _results(facts: Shipment) -> str:
         for m in one.metrics
     ]
     lines = [table(HEADER, rows), "By the trained weights, before they were rounded.", ""]
-    for one in measured:
-        making = one.making
-        lines.append(f"- {one.what}: `{making.command}`, commit {making.commit[:10]},")
+    runs = [one.making for one in measured]
+    for making in [run for place, run in enumerate(runs) if run not in runs[:place]]:
+        what = "; ".join(one.what for one in measured if one.making == making)
+        lines.append(f"- {what}: `{making.command}`, commit {making.commit[:10]},")
         lines.append(f"  splits {making.split_hash}")
         if making == last and len(facts.trainings) > 1:
             lines.append(
@@ -110,14 +111,15 @@ def _data(facts: Shipment) -> str:
 
 
 def _making(plan: Plan, facts: Shipment) -> str:
-    lines = []
+    lines, above = [], [one.making for one in facts.measured]
     for making in facts.trainings:
         lines.append(f"- `{making.command}`")
         lines.append(
             f"    - commit {making.commit}, seed {making.seed}, splits {making.split_hash}"
         )
         lines.append(f"    - {duration(making.seconds)} on {making.machine}")
-        lines += [f"    - Warning: {warning}" for warning in making.warnings]
+        if making not in above:  # where its warnings stand
+            lines += [f"    - Warning: {warning}" for warning in making.warnings]
     for part, name in plan.stands_on.items():
         lines.append(f"- {part}: {name}, frozen; its weights are in its own folder, not here")
     lines.append(
