@@ -8,6 +8,7 @@ file refer to need not be listed: so an encoder brings its own, and recipes stay
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -20,7 +21,7 @@ import ruamel.yaml
 import torch
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml.comments import TaggedScalar
-from speechbrain.utils.distributed import ddp_init_group
+from speechbrain.utils.distributed import ddp_init_group, if_main_process
 from speechbrain.utils.run_opts import RunOptions
 from speechbrain.utils.seed import seed_everything
 
@@ -28,13 +29,15 @@ from emovec.encoders.processes import running_processes
 from emovec.errors import EmovecError, HparamError
 from emovec.metrics.pair_blocks import Processes
 from emovec.tables.files import write_atomically
-from emovec.tables.results import differing_hparams
+from emovec.tables.results import ResultError, differing_hparams
+
+logger = logging.getLogger(__name__)
 
 Hparams = TypeVar("Hparams")
 
 # Keys that mean the same in every recipe that has them.
 _FROM_ZERO = ("seed", "split_seed", "workers")
-_POSITIVE = ("max_seconds", "batch_seconds")
+_POSITIVE = ("max_seconds", "batch_seconds", "head_width")
 
 # Of SpeechBrain's run options those that change no number; those that do are hyper-parameters.
 _RUN_OPTIONS = (
@@ -149,17 +152,25 @@ def plain_hparams(argv: Sequence[str]) -> dict[str, Any]:
     return _plain(_resolve(file, text, overrides))
 
 
-def run(main: Callable[[list[str]], None]) -> None:
-    """Run a recipe's main on the command line; what a user can mend is said without a traceback."""
+def run(main: Callable[[list[str]], Path | None]) -> None:
+    """Run a recipe's main on the command line; what a user can mend is said without a traceback.
+
+    Args:
+        main: gives the folder in which it has left a result.json, where the run's page is then
+            written, or None
+    """
     ours = logging.getLogger("emovec")  # SpeechBrain's many notes stay unsaid, its warnings not
     ours.addHandler(logging.StreamHandler())
     ours.setLevel(logging.INFO)
     ours.propagate = False
     try:
-        main(sys.argv[1:])
+        folder = main(sys.argv[1:])
+        writes = if_main_process()
+        leave_together()
+        if folder is not None and writes:
+            _write_page(folder)
     except EmovecError as error:
         sys.exit(f"{type(error).__name__}: {error}")
-    leave_together()
 
 
 def leave_together() -> None:
@@ -170,6 +181,26 @@ def leave_together() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+
+
+def _write_page(folder: Path) -> None:
+    """Write report.html of a run that has ended.
+
+    Raises:
+        ResultError: for whatever goes wrong with it, since the run itself has not failed
+    """
+    from emovec.report.html import write_report  # recipes without a result do without it
+
+    page = folder / "report.html"
+    try:
+        write_report([folder], page)
+    except Exception as error:
+        again = shlex.join(["emovec", "report", str(folder), f"--output={page}"])
+        raise ResultError(
+            f"{page}: not written ({type(error).__name__}: {error}). The run itself is complete, "
+            f"with its result.json. Make the page by: {again}"
+        ) from error
+    logger.info("report: %s", page)
 
 
 def _of_target(

@@ -7,13 +7,15 @@
 
 Reads   corpora as published or in our own form; with corpora=[demo] it makes one
 Writes  <run_folder>/hparams.yaml, vectors.npz, systems/<system>/<seed>/ (model/, result.json),
-        masking.csv, figures/, table.md, table.csv, model/, result.json; of a search, search.csv
+        masking.csv, figures/, table.md, table.csv, model/, result.json, report.html; of a search,
+        search.csv
 
 A run that was stopped goes on: what is complete is not made again.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from emovec import experiment
@@ -59,7 +61,7 @@ class Hparams:
     search: dict[str, list[Any]]
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> Path:
     """Make vectors, train and attack each system of each seed, write what was found."""
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
@@ -96,6 +98,7 @@ def main(argv: list[str]) -> None:
         Extras(hparams.input_name, hparams.curves, hparams.curve_groups, hparams.search),
         skipped,
     )
+    return run.folder
 
 
 if __name__ == "__main__":

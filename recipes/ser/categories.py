@@ -6,12 +6,13 @@
 
 Reads   corpora as published or in our own form; with corpora=[demo] it makes one
 Writes  <run_folder>/hparams.yaml, history.json, predictions.csv, figures/*.png, result.json,
-        model/: the encoder, without the layers that name emotions
+        report.html, model/: the encoder, without the layers that name emotions
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from speechbrain.utils.distributed import if_main_process, run_on_main
@@ -83,7 +84,7 @@ class Hparams:
     workers: int
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> Path:
     """Train, pick the epoch with the best mean recall on valid, score it once on test."""
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
@@ -125,6 +126,7 @@ def main(argv: list[str]) -> None:
             started=started,
             device=str(brain.device),
         )
+    return run.folder
 
 
 def make_pooled(hparams: Hparams) -> PooledEncoder:

@@ -5,7 +5,7 @@
 
 Reads   corpora as published or in our own form; with corpora=[demo] it makes one
 Writes  <run_folder>/hparams.yaml, round<number>/{targets, history.json}, figures/*.png, model/,
-        result.json
+        result.json, report.html
 """
 
 import gc
@@ -74,7 +74,7 @@ class Hparams:
     workers: int
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> Path:
     """Train a round on each set of targets; of each keep the epoch of least cross-entropy."""
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
@@ -109,6 +109,7 @@ def main(argv: list[str]) -> None:
             started=started,
             device=run.device,
         )
+    return run.folder
 
 
 def read_clips(hparams: Hparams) -> SpeakerSelection:
