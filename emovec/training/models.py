@@ -175,18 +175,25 @@ class CorporaModel(nn.Module):
         encoder: waves to embeddings
         heads: names of the emotions of each corpus
         head_dropout: share of the embedding's values dropped before the linear layers
+        head_width: of a layer that they share, behind the embedding; None without one
     """
 
     def __init__(
-        self, encoder: Encoder, heads: Mapping[str, Sequence[str]], head_dropout: float
+        self,
+        encoder: Encoder,
+        heads: Mapping[str, Sequence[str]],
+        head_dropout: float,
+        head_width: int | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        size, shared = encoder.embedding_size, []
+        if head_width is not None:
+            shared = [nn.Linear(size, head_width), nn.LayerNorm(head_width)]
+            size = head_width
         classes = sum(len(emotions) for emotions in heads.values())
         # layers on the same values are one, with their outputs next to each other
-        self.output = nn.Sequential(
-            nn.Dropout(head_dropout), nn.Linear(encoder.embedding_size, classes)
-        )
+        self.output = nn.Sequential(*shared, nn.Dropout(head_dropout), nn.Linear(size, classes))
 
     def forward(self, waves: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Logits of all emotions of all corpora.

@@ -58,6 +58,7 @@ class Hparams:
     embedding_size: int | None
     activity: bool
     head_dropout: float
+    head_width: int | None
     frozen: list[str]
     noise: str | None
     music: str | None
@@ -98,7 +99,7 @@ def main(argv: list[str]) -> Path:
         hparams.corpus_balance,
         hparams.label_smoothing,
     )
-    model = CorporaModel(encoder, task.heads, hparams.head_dropout)
+    model = CorporaModel(encoder, task.heads, hparams.head_dropout, hparams.head_width)
     brain = make_brain(run, task, model)
     loaders = SpeakerLoaders(
         task,
