@@ -10,6 +10,7 @@ import click
 
 from emovec import __version__
 from emovec.commands.check import check
+from emovec.commands.demo import demo
 from emovec.commands.eer_matrix import eer_matrix
 from emovec.commands.emotion import emotion
 from emovec.commands.export import export
@@ -47,7 +48,7 @@ def main() -> None:
     """
 
 
-for command in (check, eer_matrix, emotion, export, extract, models, prepare, report, verify):
+for command in (check, demo, eer_matrix, emotion, export, extract, models, prepare, report, verify):
     main.add_command(command)
 
 if __name__ == "__main__":

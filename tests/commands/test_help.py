@@ -23,7 +23,7 @@ def imported(*lines: list[str]) -> tuple[set[str], str]:
 
 def test_all_that_was_promised():
     promised = {"extract", "emotion", "verify", "eer-matrix", "prepare", "check", "models"}
-    assert promised | {"export"} <= set(COMMANDS)
+    assert promised | {"export", "demo"} <= set(COMMANDS)
 
 
 def test_help_imports_nothing_heavy():

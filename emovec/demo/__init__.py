@@ -1,0 +1,1 @@
+"""A local page on which people try models with their own voice."""
