@@ -187,7 +187,8 @@ class CorporaModel(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        size, shared = encoder.embedding_size, []
+        size: int = encoder.embedding_size
+        shared: list[nn.Module] = []
         if head_width is not None:
             shared = [nn.Linear(size, head_width), nn.LayerNorm(head_width)]
             size = head_width

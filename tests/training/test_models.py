@@ -10,9 +10,12 @@ from emovec.encoders import store
 from emovec.encoders.resnet import ResNet
 from emovec.encoders.store import load_model, save_model
 from emovec.encoders.wavlm import WavLM
-from emovec.training.models import AffectModel, Head, SpeakerModel
+from emovec.training.models import AffectModel, CorporaModel, Head, SpeakerModel
 
-POOLINGS = ("style_pooling", "attentive_statistics_pooling", "mean_pooling")
+POOLINGS = (
+    *("style_pooling", "attentive_statistics_pooling", "mean_pooling"),
+    "statistics_pooling",
+)
 HEADS = {"affect": ["valence", "arousal", "dominance"], "region": list("01234567")}
 LENGTHS = (16000, 4321, 1360, 9000)
 AXES = ["arousal", "valence", "dominance"]
@@ -194,3 +197,23 @@ def test_speakers_can_be_learnt() -> None:
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
     assert not model(waves, lengths, speakers, 0)["correct"].requires_grad
+
+
+@pytest.mark.parametrize("width", [None, 3])
+def test_emotions_of_corpora_by_hand(width: int | None) -> None:
+    torch.manual_seed(0)
+    encoder = WavLM("tiny")
+    heads = {"a": ["anger", "neutral"], "b": ["joy"]}
+    model = CorporaModel(encoder, heads, 0.5, head_width=width).eval()
+    waves, lengths = 0.1 * torch.randn(2, 9000), torch.tensor([9000, 4000])
+    with torch.no_grad():
+        embeddings, found = encoder(waves, lengths), model(waves, lengths)["emotion"]
+        *shared, last = (part for part in model.output if not isinstance(part, nn.Dropout))
+        if width is not None:
+            linear, norm = shared
+            embeddings = embeddings @ linear.weight.T + linear.bias
+            centred = embeddings - embeddings.mean(1, keepdim=True)
+            embeddings = centred / (centred.square().mean(1, keepdim=True) + norm.eps).sqrt()
+        expected = embeddings @ last.weight.T + last.bias
+    assert found.shape == (2, 3) and last.in_features == (width or 128)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
