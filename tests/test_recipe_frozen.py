@@ -86,6 +86,7 @@ def test_functionals_over_all_folds(probe: Probe, small_corpus: Path) -> None:
         "predictions.csv",
         "result.json",
         "summary.txt",
+        "vectors.npz",
     }
     result: Result = read_result(folder / "result.json")
     families = ["", "baseline_majority/", *(f"fold_{fold}/" for fold in range(5))]

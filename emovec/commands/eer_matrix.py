@@ -68,7 +68,7 @@ def eer_matrix(
 
     EMBEDDINGS is a folder of shards or a file, as `emovec extract` and `emovec export` write them,
     with one embedding a clip. Every clip is tried against every other one. Writes eer_matrix.csv,
-    summary.txt, figures/ and result.json, which --json prints.
+    det.csv, scores.csv, summary.txt, figures/ and result.json, which --json prints.
     """
     from emovec.commands.labelled import label
     from emovec.report.pair_run import PairRun, write_pair_run

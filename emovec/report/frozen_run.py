@@ -6,15 +6,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sklearn.preprocessing import StandardScaler
+
 from emovec.backends.detection import DETECTED, neutral_or_other
 from emovec.backends.fold_clips import training_clips
 from emovec.corpora.fold_selection import FoldSelection
+from emovec.encoders.extract import Extracted
 from emovec.metrics.classification import confusion_matrix
-from emovec.report import figures
+from emovec.report import figures, kept_vectors
 from emovec.report.facts import selection_facts
 from emovec.report.folds import MEAN_OF_FOLDS
 from emovec.report.frozen_files import write_clips, write_folds, write_predictions
 from emovec.report.frozen_metrics import BASELINE, FAMILY, FrozenRun, measure_run
+from emovec.report.kept_vectors import keep_some
+from emovec.tables import embedding_files
+from emovec.tables.embeddings import Embeddings
 from emovec.tables.files import write_atomically
 from emovec.tables.results import Metric, Result, write_result
 
@@ -32,6 +38,7 @@ def write_frozen_run(
     hparams: Mapping[str, Any],
     started: datetime,
     device: str,
+    embedded: Extracted | None = None,
 ) -> Result:
     """Write all that a run leaves, the result last: it marks a run as complete.
 
@@ -42,6 +49,7 @@ def write_frozen_run(
         hparams: all of them, plain
         started: with its time zone
         device: what the encoders ran on
+        embedded: embeddings of the clips, some of which are kept for a map; None: there is none
     """
     facts = selection_facts(
         run.data,
@@ -62,12 +70,27 @@ def write_frozen_run(
     write_folds(folder / "folds.csv", run.outcomes)
     write_clips(folder / "clips.csv", run.outcomes)
     draw_confusions(run, folder / "figures")
+    if embedded is not None:
+        kept = vectors_of_tests(run, embedded, hparams["seed"], hparams.get("standardise"))
+        embedding_files.write(kept, folder / kept_vectors.FILE)
     with write_atomically(folder / "summary.txt") as file:
         file.write(summary(run, result) + "\n")
     write_result(folder / "result.json", result)
     logger.info("%s", summary(run, result))
     logger.info("written to %s: result.json, predictions.csv, folds.csv, figures/", folder)
     return result
+
+
+def vectors_of_tests(
+    run: FrozenRun, embedded: Extracted, seed: int, standardise: bool | None
+) -> Embeddings:
+    """Embeddings of some test clips, standardised where the probe sees them so."""
+    row_of = {id_: row for row, id_ in enumerate(embedded.ids)}
+    tested = list({u.id: u for outcome in run.outcomes for u in outcome.tested}.values())
+    vectors = embedded.embeddings[[row_of[u.id] for u in tested]]  # (N, E)
+    if standardise:
+        vectors = StandardScaler().fit_transform(vectors)
+    return keep_some(tested, vectors, seed, run.data.info.name)
 
 
 def draw_confusions(run: FrozenRun, folder: Path) -> None:

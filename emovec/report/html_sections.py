@@ -1,13 +1,14 @@
 """Sections of a run's page, by the files of its folder: what a run has not is left out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from emovec.metrics.classification import confusion_matrix
-from emovec.report import interactive, interactive_curves, interactive_map, interactive_pairs
+from emovec.report import html_pairs, interactive, interactive_curves
 from emovec.report.html_blocks import Block, Chart, Drawing, Section, Table, is_wide, picture
 from emovec.report.html_facts import metrics_table, settings_tables, skipped_table
+from emovec.report.html_map import map_chart
 from emovec.report.html_runs import RunFolder
 from emovec.report.interactive_affect import Affect, read_affect, scatter_drawing, sphere_drawing
 
@@ -15,8 +16,6 @@ FURTHEST = 10  # clips that are listed
 NEAR = 1e-4  # of an accuracy: predictions.csv has four digits, a clip on a border may change sides
 TITLES = {
     "affect_sphere": "Affect on the sphere, true and predicted",
-    "det": "Detection error trade-off",
-    "scores": "Scores of target trials",
     "durations": "Durations of clips",
     "filters": "Filters that were learnt",
     "trade_off": "Trade-off of the settings that were tried",
@@ -127,23 +126,13 @@ class Sections:
         rows = self.run.table("eer_matrix.csv")
         if not rows:
             return
-        reference = str(self.run.result.run.hparams.get("reference", "the reference"))
-        drawing = interactive_pairs.heat_map(rows, reference)
-        doubted = any(row["doubt"] for row in rows)
-        yield from self._chart(
-            "eer_matrix",
-            "Equal error rates",
-            "Equal error rate of each pair of emotions; the table below has the same numbers.",
-            drawing,
-            "Grey cells are not to be trusted; hover or the table say why." if doubted else "",
-        )
-        yield pair_table(rows)
+        yield from self._chart(*html_pairs.matrix_chart(self.run, rows))
+        yield html_pairs.pair_table(rows)
         compared = self.run.table("comparison.csv")
         if compared:
-            yield comparison_table(compared)
-        for name in ("det", "scores"):
-            alt = f"{TITLES[name]}, with the emotions' fixed colours where there are any."
-            yield from self._chart(name, TITLES[name], alt, None)
+            yield html_pairs.comparison_table(compared)
+        for chart in html_pairs.curve_charts(self.run, rows):
+            yield from self._chart(*chart)
 
     def _masking(self) -> Iterator[Block]:
         rows, drawing = self.run.table("masking.csv"), None
@@ -154,21 +143,9 @@ class Sections:
         yield from self._chart("masking", "Masking curves", alt, drawing)
 
     def _map(self) -> Iterator[Block]:
-        table = self.run.vectors
-        if table is None or len(table.ids) < 3:
-            return
-        rows = interactive.spread(len(table.ids))
-        clips = [self.run.clips.get(table.ids[row]) for row in rows]
-        labels = {}
-        for name in ("emotion", "speaker", "gender"):
-            labels[name] = [getattr(clip.utterance, name) if clip else "" for clip in clips]
-        labels["corpus"] = [clip.corpus if clip else "" for clip in clips]
-        labels = {name: of for name, of in labels.items() if any(of)} or {"all": [""] * len(rows)}
-        points, said = interactive_map.flattened(table.vectors[rows])
-        drawing = interactive_map.embedding_map(points, [table.ids[row] for row in rows], labels)
-        note = f"{said} {interactive.points_note(len(table.ids))}".strip()
-        alt = f"{len(rows)} embeddings in two dimensions, coloured by {', '.join(labels)}."
-        yield Chart("Embeddings in two dimensions", alt, drawing, "", note)
+        chart = map_chart(self.run)
+        if chart is not None:
+            yield chart
 
     def _learning(self) -> Iterator[Block]:
         drawing = interactive_curves.learning_curves(self.run.history)
@@ -207,33 +184,3 @@ def furthest(affect: Affect) -> Table:
     header = ["clip", "distance", "true valence, arousal, dominance", "predicted"]
     audio = {place: affect.ids[row] for place, row in enumerate(order)}
     return Table("Furthest from the truth", header, rows, audio)
-
-
-def pair_table(rows: Sequence[interactive_pairs.Row]) -> Table:
-    """All cells and pools of a matrix."""
-    header = ["pair", "EER [95 % interval]", "published", "FRR", "FAR"]
-    header += ["targets", "impostors", "speakers", "not to be trusted"]
-    cells = []
-    for row in rows:
-        published = row["published_eer"]
-        rates = [interactive_pairs.percent(row, name) for name in ("frr", "far")]
-        counts = [f"{int(row[name]):,}" for name in ("targets", "impostors", "speakers")]
-        beside = f"{100 * float(published):.1f} %" if published else ""
-        eer = interactive_pairs.percent(row, "eer")
-        cells.append([row["pair"], eer, beside, *rates, *counts, row["doubt"]])
-    kept = [place for place, _ in enumerate(header) if any(cell[place] for cell in cells)]
-    rows_kept = [[cell[place] for place in kept] for cell in cells]
-    return Table("Cells and pools", [header[place] for place in kept], rows_kept, folded=True)
-
-
-def comparison_table(rows: Sequence[interactive_pairs.Row]) -> Table:
-    """The run's own comparison of two encoders on the same trials."""
-    cells = [
-        [
-            row["pair"],
-            *(interactive_pairs.percent(row, name) for name in ("eer", "other_eer", "difference")),
-        ]
-        for row in rows
-    ]
-    header = ["pair", "EER", "EER of the other encoder", "difference [95 % interval]"]
-    return Table("Against the other encoder, on the same trials", header, cells, folded=True)

@@ -1,9 +1,8 @@
 """Figures of speaker verification by pair of emotions.
 
-Shapes: B score bins, P points of a curve.
+Shapes: P points of a curve.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from scipy.special import ndtri
 from emovec.metrics.intervals import Interval
 from emovec.metrics.pair_cells import CROSS, POOLED, SAME, Cell, PairMatrix
 from emovec.report import style
+from emovec.report.pair_curves import FiveNumbers, boxes_of, det_ticks, edge_rates, inside
 
 DOUBTED = "#D9D9D9"
 POOL_LOOKS = {SAME: ("#0072B2", "-"), CROSS: ("#D55E00", "-"), POOLED: ("#000000", ":")}
-DET_TICKS = np.array([0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99]) / 100
 LONGEST_INTERVAL = len("[10.1, 12.3]")  # characters
 SMALLEST_FONT = 4.5  # points; what would have to be smaller is left out
 
@@ -96,10 +95,7 @@ def detection_error_tradeoff(matrix: PairMatrix) -> Figure:
         label = f"{pool.name}: EER {percent(pool.eer, pool.interval)} %"
         axes.plot(*_deviates(pool), dashes, color=colour, label=label, linewidth=1.2)
         axes.plot(*[ndtri(pool.eer)] * 2, "o", color=colour, markersize=4, zorder=3)
-    # the curves about their crossing: wider, they are steps of single trials
-    first = max(np.searchsorted(DET_TICKS, min(rates.values()) / 20, side="right") - 1, 0)
-    last = np.searchsorted(DET_TICKS, min(max(rates.values()) + 0.35, DET_TICKS[-1]))
-    ticks = DET_TICKS[first : last + 1]
+    ticks = det_ticks(list(rates.values()))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(FixedLocator(ndtri(ticks)))
         axis.set_minor_locator(NullLocator())
@@ -130,7 +126,7 @@ def score_boxes(matrix: PairMatrix, score: str) -> Figure:
     Raises:
         ValueError: if there is nothing to draw
     """
-    boxes = _boxes(matrix)
+    boxes = boxes_of(matrix)
     if not boxes:
         raise ValueError(
             "no two emotions have targets, and there is no reference; expected either."
@@ -140,20 +136,21 @@ def score_boxes(matrix: PairMatrix, score: str) -> Figure:
     axes = figure.subplots()
     style.dress(axes, "", "", score)
     lines = {"color": style.INK, "linewidth": 0.6}
-    drawn = [box.statistics(matrix.bin_edges) for box in boxes]
+    found = [box.five_numbers(matrix.bin_edges) for box in boxes]
+    drawn = [{"label": b.label, **_as_drawn(five)} for b, five in zip(boxes, found, strict=True)]
     looks: dict[str, Any] = {f"{part}props": lines for part in ("box", "whisker", "cap")}
     medians = {**lines, "linewidth": 1.4}
     axes.bxp(drawn, widths=0.7, showfliers=False, medianprops=medians, zorder=3, **looks)
-    for place, (box, found) in enumerate(zip(boxes, drawn, strict=True), start=1):
-        for left, colour in zip((place - 0.35, place), box.colours, strict=False):
-            height = found["q3"] - found["q1"]
-            axes.bar(left, height, 0.35, found["q1"], align="edge", color=colour, alpha=0.6)
+    for place, (box, five) in enumerate(zip(boxes, found, strict=True), start=1):
+        for left, colour in zip((place - 0.35, place), _colours(box.cell), strict=False):
+            height, bottom = five.upper_quartile - five.lower_quartile, five.lower_quartile
+            axes.bar(left, height, 0.35, bottom, align="edge", color=colour, alpha=0.6)
     if matrix.reference is not None:
         axes.axvline(2.5, color=style.FAINT, linewidth=0.6)
     room = 72 * (width - 0.6) / len(boxes)
     axes.tick_params(axis="x", rotation=90, length=0, labelsize=min(style.FONT_SIZE - 1, room))
     axes.grid(axis="y", color=style.FAINT, linewidth=0.3)
-    if not all(box.colours for box in boxes):
+    if any(box.cell.doubt for box in boxes):
         _remark(figure, "without colour: not to be trusted, eer_matrix.csv says why")
     return figure
 
@@ -212,61 +209,19 @@ def _remark(figure: Figure, text: str) -> None:
 
 def _deviates(pool: Cell) -> NDArray[np.float64]:
     """(2, P) deviates of false acceptance and false rejection rates at the bins' edges."""
-    accepted = 1 - np.append(0, np.cumsum(pool.impostor_counts)) / pool.impostors
-    rejected = np.append(0, np.cumsum(pool.target_counts)) / pool.targets
-    rates = np.stack([accepted, rejected])  # (2, B + 1)
-    rates = rates[:, ((rates > 0) & (rates < 1)).all(axis=0)]  # others are infinite
-    deviates = ndtri(rates)
+    rates = edge_rates(pool)
+    deviates = ndtri(rates[:, inside(rates)])  # others are infinite
     # points closer than can be seen would only make the file large
     moved = np.any(np.diff(np.round(deviates, 2), axis=1, prepend=np.nan) != 0, axis=0)
     return deviates[:, moved]
 
 
-@dataclass(frozen=True, eq=False)
-class _Box:
-    """What a box is drawn of: its name, (B,) counts, and its colours, left and right."""
-
-    label: str
-    counts: NDArray[np.int64]
-    colours: tuple[str, ...]
-
-    def statistics(self, edges: NDArray[np.float64]) -> dict[str, Any]:
-        """What ``Axes.bxp`` draws, by its names."""
-        lower, median, upper = (_quantile(self.counts, edges, q) for q in (0.25, 0.5, 0.75))
-        middles = (edges[:-1] + edges[1:]) / 2
-        reach = 1.5 * (upper - lower)
-        near = (middles >= lower - reach) & (middles <= upper + reach) & (self.counts > 0)
-        # never empty: the box is half a bin or higher, so the bins of its ends are near
-        low, high = min(middles[near][0], lower), max(middles[near][-1], upper)
-        found = {"q1": lower, "med": median, "q3": upper, "whislo": low, "whishi": high}
-        return {"label": self.label, **found}
-
-
-def _boxes(matrix: PairMatrix) -> list[_Box]:
-    reference = next((cell for cell in matrix.cells if cell.name == matrix.reference), None)
-    boxes = []
-    if reference is not None:
-        colours = _colours(reference)
-        boxes.append(_Box("genuine", reference.target_counts, colours))
-        boxes.append(_Box("impostor", reference.impostor_counts, colours))
-    pairs = [cell for cell in matrix.cells if len(set(cell.emotions)) == 2 and cell.targets]
-    return boxes + [_Box(cell.name, cell.target_counts, _colours(cell)) for cell in pairs]
+def _as_drawn(five: FiveNumbers) -> dict[str, float]:
+    """What ``Axes.bxp`` draws, by its names."""
+    return dict(zip(("whislo", "q1", "med", "q3", "whishi"), five, strict=True))
 
 
 def _colours(cell: Cell) -> tuple[str, ...]:
     if cell.doubt:
         return ()
     return tuple(style.EMOTION_COLOURS.get(emotion, style.FAINT) for emotion in cell.emotions)
-
-
-def _quantile(counts: NDArray[np.int64], edges: NDArray[np.float64], share: float) -> float:
-    """Score that a share in (0, 1] lies below, as if scores were spread evenly in each bin.
-
-    >>> _quantile(np.array([1, 0, 3]), np.array([0.0, 1.0, 2.0, 3.0]), 0.5)
-    2.3333333333333335
-    """
-    below = np.append(0, np.cumsum(counts))
-    wanted = share * below[-1]
-    place = int(np.searchsorted(below[1:], wanted))
-    part = (wanted - below[place]) / counts[place]
-    return float(edges[place] + part * (edges[place + 1] - edges[place]))

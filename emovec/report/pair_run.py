@@ -11,15 +11,18 @@ from matplotlib.figure import Figure
 
 from emovec.metrics.intervals import Interval
 from emovec.metrics.pair_cells import CROSS, POOLED, PairMatrix
-from emovec.report import pair_figures
+from emovec.report import kept_vectors, pair_figures
 from emovec.report.corpus_figures import duration_histograms
 from emovec.report.figures import save_figure
 from emovec.report.markdown import stamps
 from emovec.report.pair_comparison import Difference, differences
+from emovec.report.pair_curves import write_boxes, write_curves
 from emovec.report.pair_figures import percent
 from emovec.report.pair_tables import write_differences, write_matrix
 from emovec.report.published_pairs import published_matrix
+from emovec.tables import embedding_files
 from emovec.tables.corpus import Skip
+from emovec.tables.embeddings import Embeddings
 from emovec.tables.files import write_atomically
 from emovec.tables.results import Metric, Result, RunFacts, write_result
 
@@ -40,6 +43,7 @@ class PairRun:
         other_name: how that one is called
         lists: metrics of lists of trials, "eer/list_<name>" among them, and "other/eer/list_<name>"
             of the other encoder
+        kept: embeddings of some clips, for a map of them
     """
 
     matrix: PairMatrix
@@ -50,6 +54,7 @@ class PairRun:
     other: PairMatrix | None = None
     other_name: str = ""
     lists: tuple[Metric, ...] = ()
+    kept: Embeddings | None = None
 
 
 def write_pair_run(run: PairRun, facts: RunFacts, folder: Path) -> Result:
@@ -77,6 +82,10 @@ def write_pair_run(run: PairRun, facts: RunFacts, folder: Path) -> Result:
     write_matrix(folder / "eer_matrix.csv", run.matrix, _published(facts)[0])
     if compared:
         write_differences(folder / "comparison.csv", compared)
+    write_curves(folder / "det.csv", run.matrix)
+    write_boxes(folder / "scores.csv", run.matrix, run.score)
+    if run.kept is not None:
+        embedding_files.write(run.kept, folder / kept_vectors.FILE)
     for name, figure in _figures(run).items():
         save_figure(figure, folder / "figures" / f"{name}.png")
         save_svg(figure, folder / "figures" / f"{name}.svg")

@@ -17,10 +17,12 @@ from emovec.encoders.store import save_model
 from emovec.metrics.intervals import Interval
 from emovec.metrics.pair_cells import Cell
 from emovec.metrics.pairs import all_pairs
-from emovec.report import figures
+from emovec.report import figures, kept_vectors
 from emovec.report.card import model_card
 from emovec.report.facts import selection_facts
 from emovec.report.filter_figures import write_filter_figure
+from emovec.tables import embedding_files
+from emovec.tables.embeddings import Embeddings
 from emovec.tables.manifest import Utterance
 from emovec.tables.results import Metric, Result, write_result
 
@@ -120,6 +122,13 @@ def _values(name: str, pairs: Cell) -> dict[str, tuple[float, Interval | None]]:
     }
 
 
+def vectors_of_tests(tested: Sequence[Embedded], seed: int) -> Embeddings:
+    """Embeddings of some clips of all tests, for a map."""
+    utterances = [u for embedded in tested for u in embedded.utterances]
+    vectors = np.concatenate([embedded.embeddings for embedded in tested])
+    return kept_vectors.keep_some(utterances, vectors, seed)
+
+
 def write_speaker_run(
     encoder: Encoder,
     tested: Sequence[Embedded],
@@ -156,6 +165,7 @@ def write_speaker_run(
     figures.save_figure(figures.learning_curves(history), folder / "figures/learning_curves.png")
     if isinstance(encoder, DeepTalk):
         write_filter_figure(encoder.filterbank, encoder.sample_rate, folder / "figures")
+    embedding_files.write(vectors_of_tests(tested, hparams["seed"]), folder / kept_vectors.FILE)
     card = model_card(hparams["name"], DESCRIPTION, data.info, result, USAGE)
     save_model(folder / "model", encoder, card)
     write_result(folder / "result.json", result)

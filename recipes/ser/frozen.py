@@ -8,7 +8,7 @@
 
 Reads   a corpus as published (layouts: emovec/corpora/*.py); with corpus=demo it makes one
 Writes  <run_folder>/hparams.yaml, predictions.csv, folds.csv, clips.csv, summary.txt, figures/,
-        result.json
+        vectors.npz, result.json, report.html
 """
 
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class Hparams:
     detection: bool
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> Path:
     """Embed all clips, fit a probe to each fold, measure what all say of their test clips."""
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
@@ -115,7 +115,9 @@ def main(argv: list[str]) -> None:
         hparams=run.plain,
         started=started,
         device=device,
+        embedded=embedded,
     )
+    return run.folder
 
 
 def embed_all(

@@ -5,7 +5,8 @@
     python recipes/speaker/train.py hparams/deeptalk.yaml
 
 Reads   corpora as published or in our own form; with corpora=[demo] it makes one
-Writes  <run_folder>/hparams.yaml, history.json, figures/*.png, model/, result.json
+Writes  <run_folder>/hparams.yaml, history.json, figures/*.png, model/, vectors.npz, result.json,
+        report.html
 """
 
 from collections.abc import Callable
@@ -73,7 +74,7 @@ class Hparams:
     workers: int
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> Path:
     """Train, pick the epoch with the least EER on valid, score it once on test speakers."""
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
@@ -105,6 +106,7 @@ def main(argv: list[str]) -> None:
             started=started,
             device=str(brain.device),
         )
+    return run.folder
 
 
 def brain_and_loaders(

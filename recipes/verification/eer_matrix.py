@@ -6,8 +6,8 @@
     torchrun --nproc_per_node=4 recipes/verification/eer_matrix.py hparams/verification.yaml ...
 
 Reads   a corpus as published (layouts: emovec/corpora/*.py); with corpus=demo it makes one
-Writes  <run_folder>/hparams.yaml, eer_matrix.csv, summary.txt, figures/, result.json; on request
-        also trials.csv, last
+Writes  <run_folder>/hparams.yaml, eer_matrix.csv, det.csv, scores.csv, vectors.npz, summary.txt,
+        figures/, result.json, report.html; on request also trials.csv
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ from emovec.backends.verification import Scored, check_training, score_clips
 from emovec.corpora.pair_selection import PairSelection, select_all, with_training
 from emovec.metrics.pair_cells import PairMatrix
 from emovec.report.facts import selection_facts
+from emovec.report.kept_vectors import keep_some
 from emovec.report.pair_run import PairRun, write_pair_run
 from emovec.tables.trials import Trial, write_pairs
 
@@ -74,7 +75,7 @@ class Hparams:
     rules: PairRules
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> Path | None:
     """Embed all clips, score all pairs, measure each pair of emotions."""
     started = datetime.now(timezone.utc)
     run = experiment.start(Hparams, argv)
@@ -101,7 +102,7 @@ def main(argv: list[str]) -> None:
     writes = if_main_process()
     experiment.leave_together()  # others do not wait for the one that writes
     if not writes:
-        return
+        return None
     facts = selection_facts(
         clips,
         command=["recipes/verification/eer_matrix.py", *argv],
@@ -114,6 +115,7 @@ def main(argv: list[str]) -> None:
     write_pair_run(pair_run(hparams, clips, lists, scored, matrices), facts, run.folder)
     if hparams.write_trials:
         write_pairs(run.folder / "trials.csv", rules.pairs(scored.tried_scores[0], scored.tried))
+    return run.folder
 
 
 def pair_run(
@@ -136,6 +138,7 @@ def pair_run(
         *matrices[1:],
         other_name="+".join(hparams.compare_with),
         lists=tuple(listed),
+        kept=keep_some(scored.tried, scored.tried_scores[0].vectors, hparams.seed, clips.info.name),
     )
 
 

@@ -110,6 +110,30 @@ def affect_run(folder: Path, *, first="clip 0", count=12, seed=0, **changes) -> 
     return folder
 
 
+def write_scores(folder: Path, emotions) -> None:
+    """Two curves, a pool's and an emotion's, and a box of the reference and one of a pair."""
+    one, other = sorted(emotions)[:2]
+    write_rows(
+        folder / "det.csv",
+        [
+            {"pair": pair, "threshold": 0.1 * n, "far": 0.5 - 0.1 * n, "frr": 0.1 + 0.1 * n}
+            for pair in ("same", f"{other}-{other}")
+            for n in range(4)
+        ],
+    )
+    five = ("whisker_low", "lower_quartile", "median", "upper_quartile", "whisker_high")
+    boxes = [("impostor", f"{other}-{other}", "impostors"), (f"{one}-{other}",) * 2 + ("targets",)]
+    write_rows(
+        folder / "scores.csv",
+        [
+            {"box": box, "pair": pair, "trials": trials, "number": 1000 + place}
+            | {name: (n - place) / 8 for n, name in enumerate(five)}
+            | {"score": "cosine similarity (centred)"}
+            for place, (box, pair, trials) in enumerate(boxes)
+        ],
+    )
+
+
 def pair_run(folder: Path, emotions=EMOTIONS, **changes) -> Path:
     """A run of eer_matrix.py; the cell of the first emotion with itself is doubted."""
     rows = []
@@ -126,6 +150,7 @@ def pair_run(folder: Path, emotions=EMOTIONS, **changes) -> Path:
         row["doubt"] = "3 speakers, fewer than 5" if number == 0 else ""
         rows.append(row)
     write_rows(folder / "eer_matrix.csv", rows)
+    write_scores(folder, emotions)
     write_picture(folder, "det")
     write_picture(folder, "eer_matrix")
     metrics = (

@@ -16,10 +16,11 @@ from emovec.backends.hierarchical import StageDecisions
 from emovec.backends.probe import FittedProbe
 from emovec.backends.probe_settings import Setting
 from emovec.corpora.fold_selection import FoldSelection, select_folds
+from emovec.encoders.extract import Extracted
 from emovec.errors import StorageError
 from emovec.report.frozen_files import read_clips
 from emovec.report.frozen_metrics import FrozenRun, measure_run
-from emovec.report.frozen_run import _validation, write_frozen_run
+from emovec.report.frozen_run import _validation, vectors_of_tests, write_frozen_run
 from emovec.tables.corpus import Skip
 from emovec.tables.results import Metric, read_result
 
@@ -133,6 +134,7 @@ def test_files_say_what_was_found(small_corpus: Path, tmp_path: Path) -> None:
         started=datetime.now(timezone.utc),
         device="cpu",
     )
+    assert not (folder / "vectors.npz").exists()  # no embeddings were given
     result = read_result(folder / "result.json")
     assert result.skipped == run.skipped and result.run.protocol == "group-kfold"
     assert result.warnings[-1] == "group-kfold: clips for validation were trained on"
@@ -254,3 +256,24 @@ def test_a_table_of_clips_that_is_none(tmp_path: Path) -> None:
             (tmp_path / "clips.csv").write_text(text)
         with pytest.raises(StorageError, match="expected what recipes/ser/frozen"):
             read_clips(tmp_path / "clips.csv")
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_embeddings_of_test_clips_are_kept(
+    small_corpus: Path, tmp_path: Path, standardise: bool
+) -> None:
+    run = make_run(small_corpus, tmp_path)
+    ids = [u.id for u in run.data.utterances]
+    vectors = np.random.default_rng(0).normal(3, 2, (2 * len(ids), 5)).astype(np.float32)
+    vectors[:, 4] = 7.0  # a constant has no deviation
+    made = Extracted([*ids, *(f"{id_}#1" for id_ in ids)], vectors, ())
+    kept = vectors_of_tests(run, made, 1, standardise)
+    tested = {u.id: u for outcome in run.outcomes for u in outcome.tested}
+    assert set(kept.ids) == set(tested) and len(kept.ids) == len(tested)
+    expected = vectors[[ids.index(id_) for id_ in kept.ids]].astype(np.float64)
+    if standardise:
+        expected -= expected.mean(axis=0)
+        expected[:, :4] /= expected[:, :4].std(axis=0)
+    np.testing.assert_allclose(kept.vectors, expected, rtol=1e-3, atol=1e-5)
+    assert kept.columns["emotion"].tolist() == [tested[id_].emotion for id_ in kept.ids]
+    assert set(kept.columns["corpus"]) == {run.data.info.name}

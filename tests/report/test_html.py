@@ -4,6 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from report_runs import (
 from emovec.corpora.speakers import with_name
 from emovec.report import html, interactive
 from emovec.report.html_runs import read_run
+from emovec.report.kept_vectors import keep_some
+from emovec.tables import embedding_files
 from emovec.tables.corpus import CorpusInfo, write_corpus_info
 from emovec.tables.manifest import Utterance, write_manifest
 from emovec.tables.results import ResultError
@@ -100,6 +103,7 @@ TITLES = (
     "other figure",
     "Equal error rates",
     "Detection error trade-off",
+    "Scores of target trials",
     "Embeddings in two dimensions",
     "Masking curves",
     "Confusion of emotions",
@@ -183,6 +187,98 @@ def test_orders_differ_from_the_alphabet_where_rates_do(tmp_path, page):
         option["layout"]["yaxis.categoryarray"] for option in matrix["switches"][1]["options"]
     ]
     assert arrays == [["anger", "neutral", "sadness"], *[["sadness", "neutral", "anger"]] * 2]
+
+
+def test_curves_lie_on_normal_deviates(tmp_path, page):
+    (drawn,) = drawings(page(pair_run(tmp_path / "run")), "Detection error trade-off")
+    spread = NormalDist()
+    diagonal, same, same_dot, alone, alone_dot = drawn["data"]
+    assert diagonal["x"] == diagonal["y"] == drawn["layout"]["xaxis"]["range"]
+    deviates = [spread.inv_cdf(rate) for rate in (0.1, 0.2, 0.3, 0.4)]
+    assert same["y"] == alone["y"] == pytest.approx(deviates, abs=1e-4)
+    assert same["x"] == pytest.approx([spread.inv_cdf(r) for r in (0.5, 0.4, 0.3, 0.2)], abs=1e-4)
+    said = ["same", "threshold: 0.1", "false acceptance: 40.0 %", "false rejection: 20.0 %"]
+    assert same["text"][1].split("<br>") == said
+    assert same["name"] == "same: EER 16.0 % [14.0, 19.0]"
+    assert same_dot["x"] == same_dot["y"] == [pytest.approx(spread.inv_cdf(0.16), abs=1e-4)]
+    assert alone["name"] == "neutral 13.0 %"
+    assert "EER: 13.0 % [11.0, 16.0]" in alone_dot["text"][0]
+    assert alone["line"]["color"] == "#555555"
+    for axis in (drawn["layout"]["xaxis"], drawn["layout"]["yaxis"]):
+        for place, label in zip(axis["tickvals"], axis["ticktext"], strict=True):
+            assert 100 * spread.cdf(place) == pytest.approx(float(label), rel=1e-3)
+    (switch,) = drawn["switches"]
+    shown = {option["label"]: option["visible"] for option in switch["options"]}
+    assert shown == {
+        "all pairs": [True, True, True, False, False],
+        "each emotion with itself": [True, False, False, True, True],
+    }
+
+
+def test_boxes_lie_in_the_colours_of_both_emotions(tmp_path, page):
+    parsed = page(pair_run(tmp_path / "run"))
+    (drawn,) = drawings(parsed, "Scores of target trials")
+    anger, neutral, box, reach = drawn["data"]
+    assert (anger["marker"]["color"], anger["y"]) == ("#D55E00", ["anger-neutral"])
+    assert (anger["base"], anger["x"], anger["offset"]) == ([0], [0.25], [-0.35])
+    assert neutral["y"] == ["impostor", "impostor", "anger-neutral"]
+    assert neutral["offset"] == [-0.35, 0, 0]
+    ends = [box[name] for name in ("lowerfence", "q1", "median", "q3", "upperfence")]
+    assert ends == [[0, -0.125], [0.125, 0], [0.25, 0.125], [0.375, 0.25], [0.5, 0.375]]
+    assert (reach["base"], reach["x"]) == ([0, -0.125], [0.5, 0.5])
+    hover = reach["text"][0].split("<br>")
+    assert hover[:2] == ["impostor, neutral-neutral", "1,000 impostors"]
+    assert "median: 0.25" in hover
+    assert drawn["layout"]["xaxis"]["title"]["text"] == "cosine similarity (centred)"
+    assert "trials of neutral with itself" in parsed.text
+    assert "Without colour" not in parsed.text
+
+
+def test_boxes_are_ordered_by_median_behind_the_reference(tmp_path, page):
+    run = pair_run(tmp_path / "run")
+    table = run / "scores.csv"
+    line = table.read_text().splitlines()[2]
+    more = line.replace("anger-neutral", "anger-sadness").replace("0.125", "0.05")
+    table.write_text(table.read_text() + more + "\n")
+    (drawn,) = drawings(page(run), "Scores of target trials")
+    (switch,) = drawn["switches"]
+    orders = [option["layout"]["yaxis.categoryarray"] for option in switch["options"]]
+    assert orders == [
+        ["impostor", "anger-neutral", "anger-sadness"],
+        ["impostor", "anger-sadness", "anger-neutral"],
+    ]
+
+
+def test_boxes_that_are_doubted_have_no_colour(tmp_path, page):
+    run = pair_run(tmp_path / "run", emotions=("neutral", "anger"))
+    parsed = page(run)  # the first emotion with itself is doubted, which is the reference
+    (drawn,) = drawings(parsed, "Scores of target trials")
+    assert [trace["y"] for trace in drawn["data"][:2]] == [["anger-neutral"]] * 2
+    assert "Without colour: not to be trusted" in parsed.text
+
+
+def test_runs_without_the_tables_keep_their_pictures(tmp_path, page):
+    run = pair_run(tmp_path / "run")
+    for name in ("det", "scores"):
+        (run / f"{name}.csv").unlink()
+    parsed = page(run)
+    assert "Detection error trade-off" in parsed.text  # its picture
+    assert "Scores of target trials" not in parsed.text
+    assert len(parsed.data["charts"]) == 1
+
+
+def test_kept_labels_go_before_those_of_the_manifest(tmp_path, page):
+    run = vectors_run(tmp_path / "run")
+    random = np.random.default_rng(0)
+    clips = [
+        Utterance(f"x/{n}", "a.wav", None, None, 1.0, speaker=f"s{n % 3}", emotion="fear")
+        for n in range(12)
+    ]
+    embedding_files.write(keep_some(clips, random.normal(size=(12, 4)), 0), run / "vectors.npz")
+    (drawn,) = drawings(page(run), "Embeddings in two dimensions")
+    options = [option["label"] for option in drawn["switches"][0]["options"]]
+    assert options == ["emotion", "speaker", "corpus"]  # no gender is known
+    assert [trace["name"] for trace in drawn["data"]] == ["fear", "s0", "s1", "s2", "x"]
 
 
 def test_embeddings_have_a_map_by_each_label(tmp_path, page):

@@ -180,3 +180,31 @@ def test_tables_sort(tab):
     found.page.click("th button:text-is('targets')")
     first = found.page.inner_text("details[open] tbody tr:first-child th")
     assert first == "pooled"
+
+
+def test_hover_shows_thresholds_and_both_rates(tab):
+    found = tab("matrix")
+    figure = found.figure("Detection error trade-off")
+    box = figure.query_selector(".plot .nsewdrag").bounding_box()
+    plot = figure.query_selector(".plot")
+    place = "plot => ['x', 'y'].map(a => plot._fullLayout[a + 'axis'].d2p(plot.data[1][a][1]))"
+    x, y = plot.evaluate(place)
+    found.page.mouse.move(box["x"] + x, box["y"] + y)
+    figure.wait_for_selector(".hoverlayer .hovertext")
+    said = figure.query_selector(".hoverlayer").text_content()
+    for part in ("threshold: 0.1", "false acceptance: 40.0 %", "false rejection: 20.0 %"):
+        assert part in said
+
+
+def test_boxes_are_hovered_over_from_whisker_to_whisker(tab):
+    found = tab("matrix")
+    figure = found.figure("Scores of target trials")
+    assert figure.query_selector_all(".plot .boxlayer path.box")
+    box = figure.query_selector(".plot .nsewdrag").bounding_box()
+    plot = figure.query_selector(".plot")
+    x = plot.evaluate("plot => plot._fullLayout.xaxis.d2p(0.02)")  # on the first one's whisker
+    y = plot.evaluate("plot => plot._fullLayout.yaxis.d2p('impostor')")
+    found.page.mouse.move(box["x"] + x, box["y"] + y)
+    figure.wait_for_selector(".hoverlayer .hovertext")
+    said = figure.query_selector(".hoverlayer").text_content()
+    assert "impostor, neutral-neutral" in said and "1,000 impostors" in said

@@ -15,9 +15,9 @@ from matplotlib.cbook import boxplot_stats
 from emovec.labels import EMOTIONS
 from emovec.metrics.pair_cells import Cell, PairMatrix
 from emovec.metrics.verification import equal_error_rate
+from emovec.report.pair_curves import quantile
 from emovec.report.pair_figures import (
     DOUBTED,
-    _quantile,
     detection_error_tradeoff,
     rate_heat_map,
     score_boxes,
@@ -291,7 +291,7 @@ def test_quantiles_of_counts_are_those_of_scores_spread_evenly(share):
         if count
     ]
     expected = np.quantile(np.concatenate(spread), share)
-    assert _quantile(counts, edges, share) == pytest.approx(expected, abs=1e-3)
+    assert quantile(counts, edges, share) == pytest.approx(expected, abs=1e-3)
 
 
 def test_all_scores_in_one_bin():

@@ -12,9 +12,11 @@ import pytest
 from scipy.stats import norm, t
 
 from emovec.metrics.pair_cells import Cell, PairMatrix
+from emovec.report.html_runs import read_run
 from emovec.report.pair_comparison import differences
 from emovec.report.pair_run import PairRun, measure_pairs, write_pair_run
 from emovec.tables.corpus import Skip
+from emovec.tables.embeddings import Embeddings
 from emovec.tables.results import Metric, ResultError, read_result, run_facts
 
 EDGES = np.linspace(-1, 1, 21)
@@ -168,15 +170,23 @@ def test_a_run_leaves_tables_figures_and_a_result(tmp_path, caplog):
     assert figures == {f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")}
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
         "eer_matrix.csv",
+        "scores.csv",
         "summary.txt",
         "result.json",
     }
+    # no det.csv: where scores are all in one bin there is no curve
     for name in FIGURES:
         png = (tmp_path / "figures" / f"{name}.png").read_bytes()
         assert png[:8] == b"\x89PNG\r\n\x1a\n"
         svg = xml.etree.ElementTree.parse(tmp_path / "figures" / f"{name}.svg")
         assert svg.getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert (tmp_path / "summary.txt").read_text().strip() in caplog.text
+
+
+def test_embeddings_are_kept_where_there_are_any(tmp_path, no_pictures):
+    kept = Embeddings(["x", "y"], np.eye(2, dtype=np.float32))
+    write_pair_run(run_of(matrix_of(), kept=kept), facts(), tmp_path)
+    assert read_run(tmp_path).vectors.vectors.tolist() == [[1, 0], [0, 1]]
 
 
 def test_the_same_run_leaves_the_same_pictures(tmp_path):

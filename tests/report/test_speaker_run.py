@@ -14,6 +14,7 @@ import torch
 from emovec.corpora.speakers import SpeakerSelection
 from emovec.encoders.resnet import ResNet
 from emovec.encoders.store import load_model
+from emovec.report.html_runs import read_run
 from emovec.report.speaker_run import Embedded, verification_metrics, write_speaker_run
 from emovec.tables.corpus import CorpusInfo, Skip
 from emovec.tables.manifest import Utterance
@@ -168,6 +169,14 @@ def test_the_result_tells_all_that_was_found(written: tuple[Path, ResNet]) -> No
     assert result.warnings[0] == "is noisy" and len(result.warnings) == 3
     assert all(text.startswith("test_d/eer/") for text in result.warnings[1:])
     assert json.loads((written[0] / "result.json").read_text())["run"]["hparams"]["name"] == "tiny"
+
+
+def test_embeddings_of_all_tests_are_kept(written: tuple[Path, ResNet]) -> None:
+    kept = read_run(written[0]).vectors
+    tests = [embed(people("a", 5)), embed(people("d", 1), "test_d/")]
+    assert list(kept.ids) == [u.id for of in tests for u in of.utterances]
+    assert np.array_equal(kept.vectors, np.concatenate([of.embeddings for of in tests]))
+    assert kept.columns["corpus"].tolist() == ["a"] * 25 + ["d"] * 5
 
 
 def test_the_model_folder_gives_the_same_embeddings(written: tuple[Path, ResNet]) -> None:
