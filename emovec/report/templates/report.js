@@ -13,17 +13,18 @@
       "@diverging": [[0, "#2f66a3"], [0.5, "#262e3b"], [1, "#97423b"]],
     },
   };
-  const drawn = new Set();
+  const PAPER = 660; // pixels: A4 between margins and the frame of a section
+  const TALLEST = 900; // of what one sheet takes
+  const drawn = new Map(); // figure -> whether for paper
   let printing = false;
 
   function colours() {
     const style = getComputedStyle(root);
-    const dark = style.getPropertyValue("--dark").trim() === "1" && !printing;
+    const dark = style.getPropertyValue("--dark").trim() === "1";
     const named = { ...scales[dark ? "dark" : "light"] };
     for (const name of ["ink", "faint", "panel", "outline", "blue"]) {
       named["@" + name] = style.getPropertyValue("--" + name).trim();
     }
-    if (printing) Object.assign(named, { "@ink": "#1d2330", "@faint": "#cfd4dc", "@panel": "#ffffff", "@outline": "#ffffff" });
     return named;
   }
 
@@ -60,13 +61,15 @@
     const drawing = page.charts[figure.id];
     const plot = figure.querySelector(".plot");
     const image = figure.querySelector(".picture");
-    if (drawing.data.some((trace) => /gl$|3d$/.test(trace.type)) && !hasWebGL()) {
+    const inWebGL = drawing.data.some((trace) => /gl$|3d$/.test(trace.type));
+    if (inWebGL && !hasWebGL()) {
       if (!image) plot.textContent = "This figure needs WebGL, which this browser does not offer.";
       return;
     }
     const named = colours();
     const data = resolved(drawing.data, named, "");
-    const narrow = figure.clientWidth < 560;
+    const width = printing ? PAPER : figure.clientWidth;
+    const narrow = width < 560;
     const layout = {
       margin: { l: 50, r: 10, t: hasTitle(drawing) ? 40 : 16, b: 45 },
       hoverlabel: { align: "left", font: { size: 13 } },
@@ -80,7 +83,12 @@
       layout.dragmode = "turntable";
       if (narrow) for (const end of Object.keys(layout.scene.camera.eye)) layout.scene.camera.eye[end] *= 1.5;
     }
-    if (layout.scene || layout.yaxis?.scaleanchor) layout.height = Math.min(layout.height, figure.clientWidth + 110);
+    if (layout.scene || layout.yaxis?.scaleanchor) layout.height = Math.min(layout.height, width + 110);
+    else if (drawing.data.some((trace) => trace.type === "heatmap")) layout.height = Math.min(layout.height, 1.5 * width + 110);
+    if (printing) Object.assign(layout, { width, height: Math.min(0.8 * layout.height, TALLEST) });
+    for (const [name, axis] of Object.entries(layout)) {
+      if (/^[xy]axis/.test(name) && axis.title) axis.title.standoff ??= 10; // else titles lie on labels
+    }
     for (const option of chosen(figure, drawing)) {
       option.visible.forEach((shown, place) => { if (!shown) data[place].visible = false; });
       for (const [path, value] of Object.entries(option.layout)) put(layout, path, value);
@@ -91,13 +99,17 @@
     }
     const camera = plot._fullLayout?.scene?._scene?.getCamera?.();
     if (camera && layout.scene) layout.scene.camera = camera;
+    if (drawn.has(figure) && drawn.get(figure) !== printing) {
+      Plotly.purge(plot); // it would keep its width, and a scene be redrawn with the next frame: too late
+      drawn.delete(figure);
+    }
     figure.querySelector(".switches").hidden = drawing.switches.length === 0;
     plot.hidden = false;
     if (image) image.hidden = true;
     if (!drawn.has(figure)) plot.textContent = "";
     Plotly.react(plot, data, layout, { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover" });
     if (!drawn.has(figure)) plot.on("plotly_click", (event) => play(event.points[0].customdata));
-    drawn.add(figure);
+    drawn.set(figure, printing);
   }
 
   function hasTitle(drawing) {
@@ -125,7 +137,7 @@
       figure.addEventListener("change", () => draw(figure));
     }
   }
-  function again() { for (const figure of drawn) draw(figure); }
+  function again() { for (const figure of [...drawn.keys()]) draw(figure); }
 
   const theme = document.getElementById("theme");
   theme.hidden = false;
@@ -176,7 +188,7 @@
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => {
       const button = document.createElement("button");
-      button.textContent = head.textContent;
+      for (const part of head.textContent.split(/(?<=[/_])/)) button.append(part, document.createElement("wbr"));
       button.type = "button";
       head.replaceChildren(button);
       button.addEventListener("click", () => {
