@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from emovec.metrics.intervals import Interval
 from emovec.report.html_blocks import Block, Notice, Section, Table
 from emovec.report.html_differences import differences
-from emovec.report.html_facts import number, shown
+from emovec.report.html_facts import notices, number, shown
 from emovec.report.html_runs import RunFolder
 from emovec.report.markdown import MAIN_METRICS
 from emovec.tables.results import Metric
@@ -45,7 +45,11 @@ def are_comparable(run: RunFolder, first: RunFolder) -> bool:
 
 
 def _warnings(runs: Sequence[RunFolder]) -> Iterator[Notice]:
-    """Why numbers of the runs cannot be held against each other."""
+    """Leaks of each run, and why numbers of the runs cannot be held against each other."""
+    for run in runs:
+        for notice in notices(run.result):
+            if notice.severity == "leak":
+                yield Notice("leak", f"{run.name}: {notice.text}")
     if not all(are_comparable(run, runs[0]) for run in runs):
         said = [
             f"{run.name}: {run.result.run.split_hash}, manifest {run.result.run.manifest_hash}"
