@@ -123,7 +123,6 @@ class WavLM(Encoder):
         self.architecture = SIZES[size]
         side_by_side = self.architecture.layers if layers == "all" else 1
         self.embedding_size = self.frame_size = side_by_side * self.architecture.width
-        self.layers = layers
         self.mask_time_probability, self.mask_time_length = mask_time_probability, mask_time_length
         self.layer_drop = layer_drop
         self.feature_extractor, self.encoder = _build(self.architecture, dropout)
@@ -230,7 +229,7 @@ class WavLM(Encoder):
 
     def _mix(self, outputs: list[Tensor]) -> Tensor:
         """Frames (B, F, D): the last layer's, or the weighted sum of all; or (B, F, L D) of all."""
-        if self.layers == "all":
+        if self._arguments["layers"] == "all":
             return torch.cat(outputs, dim=2)
         if self.layer_weights is None:
             return outputs[-1]
